@@ -1,0 +1,34 @@
+"""
+How long to wait before the next attempt: exponential backoff with full jitter.
+
+A generator of numbers and nothing else: no clock, no sleep, no state outside. With full jitter (each delay
+drawn between nothing and the bound) a thousand stations that lost the same server do not come back as one.
+
+Source:
+    Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: "full jitter".
+"""
+
+import random
+from collections.abc import Callable, Iterator
+
+
+def full_jitter(
+    delay_s_first: float, delay_s_max: float, *, uniform: Callable[[float, float], float] = random.uniform
+) -> Iterator[float]:
+    """
+    Yield delays without end: each drawn from nothing to a bound that doubles up to `delay_s_max`.
+
+    Args:
+        delay_s_first: Bound of the first delay, above 0.
+        delay_s_max: Bound of every later one, at least the first.
+        uniform: Draws from a closed range; tests pass their own.
+
+    Yields:
+        Seconds to wait before the next attempt.
+    """
+    if not 0 < delay_s_first <= delay_s_max:
+        raise ValueError(f"0 < {delay_s_first} <= {delay_s_max} does not hold")
+    bound_s = delay_s_first
+    while True:
+        yield uniform(0.0, bound_s)
+        bound_s = min(bound_s * 2, delay_s_max)

@@ -1,0 +1,1 @@
+"""The configuration: from a TOML file to typed, frozen structs, or to every mistake at once."""

@@ -1,0 +1,216 @@
+"""
+Every error that weatherd tells a person about, in one tree.
+
+    WeatherdError
+    ├── ConfigError              config.invalid            every mistake of a configuration at once
+    ├── UnavailableError         <thing>.unavailable       a needed thing is missing: a port, a running daemon
+    ├── SensorError              sensor.*                  all transient: the sensor is tried again
+    │   ├── NoAnswer             sensor.no_answer          nobody acknowledges at the address
+    │   ├── DeadlineExceeded     sensor.deadline_exceeded  it answers, but the measurement does not end
+    │   ├── BusUnavailable       sensor.bus_unavailable    the bus cannot be opened, or fails as a whole
+    │   ├── WrongChip            sensor.wrong_chip         another chip answers at the address
+    │   ├── SourceEnded          sensor.source_ended       the program that prints readings has stopped
+    │   ├── DriverFailed         sensor.driver_failed      the driver raised something of its own
+    │   └── NoMeasurement        sensor.no_measurement     it answers, but what it says is no measurement
+    │       ├── BadChecksum      sensor.bad_checksum
+    │       ├── ResetRegisters   sensor.reset_registers
+    │       ├── AllOnes          sensor.all_ones
+    │       └── AllZeros         sensor.all_zeros
+    ├── JournalError             journal.*
+    │   ├── JournalUnavailable   journal.unavailable       cannot be opened or written; trying again can help
+    │   ├── JournalDamaged       journal.damaged           the file is no journal, or is damaged
+    │   └── JournalFull          journal.full              only when told to `block`; trying again can help
+    └── SinkError                sink.*
+        ├── Unreachable          sink.unreachable          transient: no answer, or one that says "later"
+        ├── Unwelcome            sink.unwelcome            transient, slowly: the far end wants other settings
+        ├── TooLarge             sink.too_large            permanent for this batch: halve it
+        └── Refused              sink.refused              permanent for these documents
+
+Two readers: `code` for the machine, the sentence and `hint` for the person. A programmer's error is an assert
+or a ValueError, and outside this tree.
+"""
+
+import os
+from typing import ClassVar
+
+
+class WeatherdError(Exception):
+    """
+    A failure with a code, a sentence, a hint and an exit code.
+
+    Args:
+        sentence: What happened, in words, without a full stop.
+        hint: What the reader can do about it.
+    """
+
+    code: ClassVar[str] = "weatherd.failed"
+    exit_code: ClassVar[int] = os.EX_SOFTWARE
+
+    def __init__(self, sentence: str, hint: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+    @property
+    def reason(self) -> str:
+        """The last part of the code, for documents and counters: ``no_answer``."""
+        return self.code.rpartition(".")[2]
+
+    def report(self) -> str:
+        """Return the two lines that a person reads on standard error."""
+        lines = f"error: {self.code}: {self.sentence}"
+        return f"{lines}\nhint:  {self.hint}" if self.hint else lines
+
+
+class ConfigError(WeatherdError):
+    """Tell every mistake of a configuration at once, a line each, with key and line."""
+
+    code = "config.invalid"
+    exit_code = os.EX_CONFIG
+
+
+class UnavailableError(WeatherdError):
+    """Tell that a thing which weatherd needs at its start is not there, such as a free port."""
+
+    code = "daemon.unavailable"
+    exit_code = os.EX_UNAVAILABLE
+
+
+class SensorError(WeatherdError):
+    """Tell that a sensor gave no measurement. Always transient: try again."""
+
+    code = "sensor.failed"
+    exit_code = os.EX_UNAVAILABLE
+
+
+class NoAnswer(SensorError):
+    """Tell that nobody acknowledges at the address."""
+
+    code = "sensor.no_answer"
+
+
+class DeadlineExceeded(SensorError):
+    """Tell that a measurement was given up because it took too long."""
+
+    code = "sensor.deadline_exceeded"
+
+
+class BusUnavailable(SensorError):
+    """Tell that the bus itself cannot be opened or used."""
+
+    code = "sensor.bus_unavailable"
+
+
+class WrongChip(SensorError):
+    """Tell that another chip than the configured one answers at the address."""
+
+    code = "sensor.wrong_chip"
+
+
+class SourceEnded(SensorError):
+    """Tell that the program which prints readings has stopped, or cannot be started."""
+
+    code = "sensor.source_ended"
+
+
+class DriverFailed(SensorError):
+    """Tell that a driver raised an error of its own making."""
+
+    code = "sensor.driver_failed"
+
+
+class NoMeasurement(SensorError):
+    """Tell that a sensor answers, but what it says is no measurement: the value is `missing`."""
+
+    code = "sensor.no_measurement"
+
+
+class BadChecksum(NoMeasurement):
+    """Tell that a checksum does not fit its bytes."""
+
+    code = "sensor.bad_checksum"
+
+
+class ResetRegisters(NoMeasurement):
+    """Tell that the chip holds its reset values: no conversion has been done."""
+
+    code = "sensor.reset_registers"
+
+
+class AllOnes(NoMeasurement):
+    """Tell that every bit is one: a line that floats high, or the chip's own fault value."""
+
+    code = "sensor.all_ones"
+
+
+class AllZeros(NoMeasurement):
+    """Tell that every bit is zero: a line held low, or memory that lost its content."""
+
+    code = "sensor.all_zeros"
+
+
+class JournalError(WeatherdError):
+    """Tell that the journal cannot do what it was asked."""
+
+    code = "journal.failed"
+    exit_code = os.EX_IOERR
+
+
+class JournalUnavailable(JournalError):
+    """Tell that the journal cannot be opened or written now: disk full, read-only, in use. Try again."""
+
+    code = "journal.unavailable"
+
+
+class JournalDamaged(JournalError):
+    """Tell that the file is no journal of ours, or is damaged. Trying again does not help."""
+
+    code = "journal.damaged"
+
+
+class JournalFull(JournalError):
+    """Tell that the journal holds all it may, and must not drop anything. Try again after a delivery."""
+
+    code = "journal.full"
+
+
+class SinkError(WeatherdError):
+    """Tell that a sink did not take a batch."""
+
+    code = "sink.failed"
+    exit_code = os.EX_UNAVAILABLE
+
+
+class Unreachable(SinkError):
+    """
+    Tell that the far end does not answer, or asks to come back later. Try again after a delay.
+
+    Args:
+        sentence: What happened.
+        hint: What the reader can do about it.
+        retry_after_s: How long the far end asked us to wait; None if it did not say.
+    """
+
+    code = "sink.unreachable"
+
+    def __init__(self, sentence: str, hint: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(sentence, hint)
+        self.retry_after_s = retry_after_s
+
+
+class Unwelcome(SinkError):
+    """Tell that the far end wants other settings (a password, a path). Keep the data, try again slowly."""
+
+    code = "sink.unwelcome"
+
+
+class TooLarge(SinkError):
+    """Tell that the batch is larger than the far end takes. Halve it; a single document is refused."""
+
+    code = "sink.too_large"
+
+
+class Refused(SinkError):
+    """Tell that the far end refuses these documents for good. Find the culprit and quarantine it."""
+
+    code = "sink.refused"

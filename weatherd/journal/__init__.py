@@ -1,0 +1,1 @@
+"""The durable journal: what was observed, kept until every sink has it."""

@@ -1,0 +1,175 @@
+"""
+The words of the station: quantity, observation, event, quality, station.
+
+Names are CF standard names, qualities are those of WMO-No. 8. A quantity's name fixes its unit, so no
+value travels with a unit beside it. Times are whole milliseconds since 1970 in UTC.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+
+class Reduction(enum.Enum):
+    """How many measurements of one period become one value."""
+
+    MEAN = "mean"
+    SUM = "sum"
+    MAX = "max"
+    DIRECTION = "direction"  # the mean of unit vectors: 350 and 10 deg make 0, not 180
+
+
+class Quantity(NamedTuple):
+    """One thing that can be observed: CF standard name, unit, decimals kept in a document, reduction."""
+
+    name: str
+    unit: str
+    decimals: int
+    reduction: Reduction = Reduction.MEAN
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity("air_temperature", "degC", 2),
+        Quantity("relative_humidity", "%", 2),
+        Quantity("air_pressure", "hPa", 2),
+        Quantity("air_pressure_at_mean_sea_level", "hPa", 2),
+        Quantity("dew_point_temperature", "degC", 2),
+        Quantity("illuminance", "lx", 2),
+        Quantity("rainfall_amount", "mm", 3, Reduction.SUM),
+        Quantity("rainfall_rate", "mm/h", 3),
+        Quantity("surface_downwelling_shortwave_flux_in_air", "W/m2", 1),
+        Quantity("wind_speed", "m/s", 2),
+        Quantity("wind_speed_of_gust", "m/s", 2, Reduction.MAX),
+        Quantity("wind_from_direction", "deg", 1, Reduction.DIRECTION),
+    )
+}
+
+Measurement = Mapping[str, float]
+"""What was measured at one moment: quantity name to value in that quantity's unit, finite."""
+
+LABELS_MAX = 16
+"""Labels that one sensor may copy into its documents."""
+
+
+class Quality(enum.StrEnum):
+    """How far a value can be trusted (WMO-No. 8); `unchecked` says that no test has looked at it."""
+
+    GOOD = "good"
+    INCONSISTENT = "inconsistent"
+    DOUBTFUL = "doubtful"
+    ERRONEOUS = "erroneous"
+    MISSING = "missing"
+    UNCHECKED = "unchecked"
+
+
+class Station(msgspec.Struct, frozen=True):
+    """Where the observations are made: latitude and longitude in degrees (WGS 84), elevation in metres."""
+
+    id: str
+    name: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    elevation_m: float | None = None
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """
+    A measurement that a source sent by itself.
+
+    Attributes:
+        measurement: At least one quantity.
+        labels: What tells apart the transmitters of one source; copied into the document.
+        observed_at_ms: The source's own time; None where it gives none and the arrival counts.
+    """
+
+    measurement: Measurement
+    labels: Mapping[str, str] = {}
+    observed_at_ms: int | None = None
+
+
+class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The spread of the measurements behind one value; no extremes for sums and directions."""
+
+    count: int
+    min: float | None = None
+    max: float | None = None
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """
+    What one sensor observed over one report period.
+
+    Attributes:
+        sensor: The sensor's name in the configuration.
+        model: What kind of part it is, for people: ``BMP280``.
+        observed_at_ms: The end of the report period.
+        recorded_at_ms: When the observation was formed.
+        values: Finite values by quantity; a missing one has no value, only a quality.
+        statistics: For values that were reduced from several measurements.
+        quality: One flag for each quantity, also for the missing.
+        quality_reasons: Why, where the flag is not self-evident: ``{"air_pressure": "bad_checksum"}``.
+        labels: Scalars copied from the source.
+        clock_synchronized: Whether the kernel said so when the stamp was taken.
+    """
+
+    sensor: str
+    model: str
+    observed_at_ms: int
+    recorded_at_ms: int
+    values: Mapping[str, float]
+    quality: Mapping[str, Quality]
+    clock_synchronized: bool
+    statistics: Mapping[str, Statistics] = {}
+    quality_reasons: Mapping[str, str] = {}
+    labels: Mapping[str, str] = {}
+
+
+class Event(msgspec.Struct, frozen=True):
+    """
+    What happened to the station that is not weather.
+
+    Attributes:
+        action: A short name for programs: ``sensor_lost``.
+        message: A sentence for people.
+        observed_at_ms: When it happened.
+        clock_synchronized: Whether the kernel said so when the stamp was taken.
+        sensor: The sensor it concerns; empty if none.
+        reason: The code of the error behind it; empty if none.
+    """
+
+    action: str
+    message: str
+    observed_at_ms: int
+    clock_synchronized: bool
+    sensor: str = ""
+    reason: str = ""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """
+    Documents of the journal that lie side by side.
+
+    Attributes:
+        first_seq: The seq of the first document; each further one is the next seq.
+        documents: At least one JSON object each, encoded, without a line break.
+    """
+
+    first_seq: int
+    documents: Sequence[bytes]
+
+    @property
+    def last_seq(self) -> int:
+        """The seq of the last document."""
+        return self.first_seq + len(self.documents) - 1
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Split a batch of two or more into two; the first is the smaller where the number is odd."""
+        middle = len(self.documents) // 2
+        return (
+            Batch(self.first_seq, self.documents[:middle]),
+            Batch(self.first_seq + middle, self.documents[middle:]),
+        )

@@ -1,0 +1,1 @@
+"""From measurements to documents: pure, without a clock and without I/O."""

@@ -1,0 +1,1 @@
+"""The sensors, and the bus that some of them share."""

@@ -1,0 +1,1 @@
+"""Where documents are delivered to."""
