@@ -32,3 +32,18 @@ def full_jitter(
     while True:
         yield uniform(0.0, bound_s)
         bound_s = min(bound_s * 2, delay_s_max)
+
+
+def slowly(delay_s_max: float, *, uniform: Callable[[float, float], float] = random.uniform) -> Iterator[float]:
+    """
+    Yield delays without end for a far end that only a person can mend: each from half of the longest to the longest.
+
+    Args:
+        delay_s_max: The longest, above 0.
+        uniform: Draws from a closed range; tests pass their own.
+
+    Yields:
+        Seconds to wait before the next attempt.
+    """
+    while True:
+        yield uniform(delay_s_max / 2, delay_s_max)

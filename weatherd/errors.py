@@ -31,7 +31,8 @@ or a ValueError, and outside this tree.
 """
 
 import os
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 
 class WeatherdError(Exception):
@@ -63,10 +64,31 @@ class WeatherdError(Exception):
 
 
 class ConfigError(WeatherdError):
-    """Tell every mistake of a configuration at once, a line each, with key and line."""
+    """
+    Tell every mistake of a configuration at once, a line each, with key and line.
+
+    Args:
+        sentence: What happened; the mistakes follow it, each on a line of its own.
+        hint: What the reader can do about it.
+        mistakes: In the order of their lines; empty where the file could not even be read.
+    """
 
     code = "config.invalid"
     exit_code = os.EX_CONFIG
+
+    class Mistake(NamedTuple):
+        """One mistake: its line from 1, its key such as ``sensors[0].address``, what is wrong and allowed."""
+
+        line: int
+        key: str
+        message: str
+
+        def __str__(self) -> str:
+            return f"line {self.line}: {self.key}: {self.message}" if self.key else f"line {self.line}: {self.message}"
+
+    def __init__(self, sentence: str, hint: str = "", *, mistakes: Sequence[Mistake] = ()) -> None:
+        super().__init__("\n  ".join([sentence, *map(str, mistakes)]), hint)
+        self.mistakes = tuple(mistakes)
 
 
 class UnavailableError(WeatherdError):

@@ -7,7 +7,7 @@ Each port names its promises. An adapter keeps them, a fake in the tests keeps t
 nothing else.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from weatherd.model import Arrival, Batch, Event, Measurement, Observation
@@ -68,6 +68,11 @@ class Source(Protocol):
 
     name: str
     model: str
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was received since the start, by what became of it."""
+        ...
 
     async def open(self) -> None:
         """
@@ -145,6 +150,11 @@ class Sink(Protocol):
     """Somewhere to deliver documents to."""
 
     name: str
+
+    @property
+    def attempts(self) -> Mapping[str, int]:
+        """Attempts since the start, by the answer they had."""
+        ...
 
     async def deliver(self, documents: Sequence[bytes]) -> None:
         """

@@ -1,0 +1,5 @@
+"""`python -m weatherd` is `weatherd`."""
+
+from weatherd.cli import main
+
+raise SystemExit(main())

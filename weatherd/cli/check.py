@@ -1,0 +1,14 @@
+"""`weatherd check`: every mistake in a configuration at once."""
+
+import os
+from pathlib import Path
+
+from weatherd import config
+
+
+def check(path: Path) -> int:
+    """Tell that a configuration has no mistake; those that it has are raised, all in one error."""
+    settings = config.load(path)
+    sinks = "one sink" if settings.sinks.logstash else "no sink: observations stay in the journal"
+    print(f"{path} is right: station {settings.station.id}, {len(settings.sensors)} sensors, {sinks}")
+    return os.EX_OK

@@ -1,0 +1,87 @@
+"""`weatherd status`: how the running daemon is, for people or for programs."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from weatherd.control import ask
+
+
+def show(*, as_json: bool) -> int:
+    """Print the status of the running daemon."""
+    status = ask("status")
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(status)).decode())
+    else:
+        print("\n".join(lines(status)))
+    return os.EX_OK
+
+
+def lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """Write a status for people."""
+    station, daemon, clock = status["station"], status["daemon"], status["clock"]
+    yield f"{station['name'] or station['id']} ({station['id']}), weatherd {daemon['version']}"
+    yield f"running for {_duration(daemon['uptime_s'])}, process {daemon['pid']}"
+    yield "clock: " + ("synchronised" if clock["synchronized"] else "not synchronised; documents say so")
+    yield ""
+    yield "sensors"
+    for sensor in status["sensors"]:
+        yield from _sensor(sensor)
+    yield ""
+    queue, journal = status["queue"], status["journal"]
+    yield f"journal: {journal['path']}"
+    yield f"  {_size(journal['size'])} of {_size(journal['size_max'])}, newest entry {journal['last_seq']:,}"
+    yield f"  queue {queue['depth']:,} of {queue['size_max']:,}"
+    for count, what in (
+        (queue["dropped_count"], "observations dropped from the full queue"),
+        (journal["dropped_count"], "observations dropped from the full journal"),
+        (journal["quarantined_count"], "documents in quarantine"),
+    ):
+        if count:
+            yield f"  {count:,} {what}"
+    yield from _error(journal["error"])
+    yield ""
+    yield "sinks"
+    for sink in status["sinks"]:
+        yield from _sink(sink)
+    if not status["sinks"]:
+        yield "  none: observations stay in the journal"
+
+
+def _sensor(sensor: Mapping[str, Any]) -> Iterator[str]:
+    observed = f"last observation {sensor['observed_at']}" if sensor["observed_at"] else "no observation yet"
+    yield f"  {sensor['name']:<20} {sensor['model']:<10} {sensor['state']:<9} {observed}"
+    if sensor["skipped_count"]:
+        yield f"    {sensor['skipped_count']:,} measurements came too late"
+    if sensor.get("lines"):
+        yield "    lines: " + ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in sensor["lines"].items())
+    yield from _error(sensor["error"])
+
+
+def _sink(sink: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  {sink['name']:<20} {sink['state']:<10} {sink['delivered_count']:,} delivered, {sink['lag']:,} to send"
+    if sink["attempt_next_in_s"] is not None:
+        yield f"    next attempt in {sink['attempt_next_in_s']:.0f} s"
+    yield from _error(sink["error"])
+
+
+def _error(error: Mapping[str, str] | None) -> Iterator[str]:
+    if error is not None:
+        yield f"    {error['code']}: {error['message']}"
+        if error["hint"]:
+            yield f"    {error['hint']}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if days:
+        return f"{days:.0f} d {hours % 24:.0f} h"
+    if hours:
+        return f"{hours:.0f} h {minutes % 60:.0f} min"
+    return f"{minutes:.0f} min {seconds % 60:.0f} s"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"

@@ -1,0 +1,247 @@
+"""
+Assembly: from the checked configuration to a station's parts.
+
+Values travel from the configuration into constructors here, and nowhere else. A driver, a sink or a bus is imported
+only if the configuration has it: each costs memory that a Pi has better use for.
+"""
+
+import dataclasses
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from weatherd import config
+from weatherd.backoff import full_jitter, slowly
+from weatherd.forwarding import Forwarder
+from weatherd.journal import SqliteJournal
+from weatherd.model import Event, Observation
+from weatherd.ports import Clock, Sensor, Sink, Source
+from weatherd.processing.calibration import Line
+from weatherd.processing.documents import DocumentEncoder
+from weatherd.queueing import BoundedQueue
+from weatherd.recording import Recorder
+from weatherd.sampling.asked import AskedSampler
+from weatherd.sampling.condition import Condition
+from weatherd.sampling.forming import Former
+from weatherd.sampling.telling import TellingSampler
+
+if TYPE_CHECKING:
+    from weatherd.sensors.i2c import Adapter, Bus
+
+JOURNAL_DELAY_S_MAX = 10.0
+"""A full disk that has been freed is noticed within this time."""
+
+SENSOR_DELAY_S_MAX = 60.0
+"""A sensor that has been plugged in again is noticed within this time."""
+
+SINK_DELAY_S_FIRST = 2.0
+
+Sampler = AskedSampler | TellingSampler
+Log = structlog.typing.FilteringBoundLogger
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """A station, built but not running."""
+
+    settings: config.Config
+    clock: Clock
+    run_id: str
+    queue: BoundedQueue[Observation | Event]
+    journal: SqliteJournal
+    recorder: Recorder
+    sinks: list[Sink]
+    forwarders: list[Forwarder]
+    bus: "Bus | None"
+    sources: list[Source]
+    samplers: list[Sampler]
+
+
+def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapter | None" = None) -> Parts:
+    """
+    Build every part of a station.
+
+    Args:
+        settings: The checked configuration.
+        log: Where people read.
+        clock: The station's clock.
+        simulated: What stands behind ``i2c.bus = "simulated"``; the recorded day's weather by default.
+
+    Raises:
+        ConfigError: If a password or a certificate cannot be used.
+    """
+    run_id = secrets.token_hex(4)
+    queue: BoundedQueue[Observation | Event] = BoundedQueue(settings.queue.size_max)
+    sinks = [] if settings.sinks.logstash is None else [_logstash(settings.sinks.logstash, clock)]
+    journal = SqliteJournal(
+        settings.journal.path,
+        encode=DocumentEncoder(settings.station, run_id).encode,
+        clock=clock,
+        sinks=[sink.name for sink in sinks],
+        size_max=settings.journal.size_max,
+        retention_s=settings.journal.retention_s,
+        when_full=settings.journal.when_full,
+    )
+    recorder = Recorder(
+        queue,
+        journal,
+        clock,
+        log,
+        commit_period_s=settings.journal.commit_period_s,
+        size_max=settings.queue.size_max,
+        delays=partial(full_jitter, 1.0, JOURNAL_DELAY_S_MAX),
+    )
+    sampling = _Sampling(settings, log, clock, queue, _bus(settings, clock, simulated))
+    return Parts(
+        settings=settings,
+        clock=clock,
+        run_id=run_id,
+        queue=queue,
+        journal=journal,
+        recorder=recorder,
+        sinks=sinks,
+        forwarders=[_forwarder(sink, settings, journal, clock, log) for sink in sinks],
+        bus=sampling.bus,
+        sources=sampling.sources,
+        samplers=sampling.samplers,
+    )
+
+
+def _logstash(settings: config.Logstash, clock: Clock) -> Sink:
+    from weatherd.sinks.logstash import LogstashSink
+    from weatherd.sinks.tls import tls_context
+
+    tls = settings.tls
+    return LogstashSink(
+        urls=settings.urls,
+        clock=clock,
+        timeout_s=settings.timeout_s,
+        compression=settings.compression,
+        in_flight_max=settings.in_flight_max,
+        delay_s_max=settings.delay_s_max,
+        username=settings.username,
+        password=None if settings.password_file is None else config.read_password(settings.password_file),
+        ssl_context=None if tls is None else tls_context(tls.ca_file, tls.cert_file, tls.key_file),
+    )
+
+
+def _forwarder(sink: Sink, settings: config.Config, journal: SqliteJournal, clock: Clock, log: Log) -> Forwarder:
+    logstash = settings.sinks.logstash
+    assert logstash is not None
+    return Forwarder(
+        sink,
+        journal,
+        clock,
+        log,
+        batch_size_max=logstash.batch_size_max,
+        linger_s=logstash.linger_s,
+        in_flight_max=logstash.in_flight_max,
+        delays=partial(full_jitter, min(SINK_DELAY_S_FIRST, logstash.delay_s_max), logstash.delay_s_max),
+        delays_unwelcome=partial(slowly, logstash.delay_s_max),
+    )
+
+
+def _bus(settings: config.Config, clock: Clock, simulated: "Adapter | None") -> "Bus | None":
+    if all(isinstance(sensor, config.JsonLines) for sensor in settings.sensors):
+        return None
+    from weatherd.sensors.i2c import Bus
+
+    if settings.i2c.bus != "simulated":
+        return Bus.of_linux(settings.i2c.bus)
+    if simulated is None:
+        from weatherd.testing.weather import simulated_bus
+
+        simulated = simulated_bus(clock.now_ms)
+    adapter = simulated
+    return Bus(lambda: adapter, "the simulated bus")
+
+
+def _sensor(settings: config.Bmp280 | config.Htu21d, bus: "Bus") -> Sensor:
+    if isinstance(settings, config.Bmp280):
+        from weatherd.sensors.bmp280 import Bmp280
+
+        return Bmp280(bus, settings.name, settings.address)
+    from weatherd.sensors.htu21d import Htu21d
+
+    return Htu21d(bus, settings.name, settings.address)
+
+
+def _source(settings: config.JsonLines, clock: Clock, log: Log) -> Source:
+    from weatherd.sensors.jsonlines import JsonLinesCommand, JsonLinesListener
+    from weatherd.sensors.lines import Field, LineReader
+
+    fields = {}
+    for quantity, mapped in settings.quantities.items():
+        line = settings.conversion(quantity)
+        fields[quantity] = Field(mapped.field, line.slope, line.offset, mapped.counter, mapped.counter_max)
+    reader = LineReader(
+        fields,
+        match=settings.match,
+        observed_at=settings.observed_at,
+        time_zone=settings.zone,
+        labels=settings.labels,
+        repeat_window_s=settings.effective_repeat_window_s,
+    )
+    if settings.command is not None:
+        return JsonLinesCommand(settings.name, reader, clock, log, command=settings.command)
+    assert settings.listen is not None
+    return JsonLinesListener(settings.name, reader, clock, log, listen=str(settings.listen))
+
+
+class _Sampling:
+    """Sensors and sources, each with its sampler."""
+
+    def __init__(
+        self,
+        settings: config.Config,
+        log: Log,
+        clock: Clock,
+        queue: BoundedQueue[Observation | Event],
+        bus: "Bus | None",
+    ) -> None:
+        self.bus = bus
+        self.sources: list[Source] = []
+        self._station = settings.station
+        self._log = log
+        self._clock = clock
+        self._queue = queue
+        self.samplers = [
+            self._telling(sensor) if isinstance(sensor, config.JsonLines) else self._asked(sensor)
+            for sensor in settings.sensors
+        ]
+
+    def _asked(self, settings: config.Bmp280 | config.Htu21d) -> Sampler:
+        assert self.bus is not None
+        sensor = _sensor(settings, self.bus)
+        return AskedSampler(
+            sensor,
+            self._clock,
+            self._queue,
+            self._former(settings, sensor.model),
+            self._condition(settings),
+            sample_period_s=settings.sample_period_s,
+            report_period_s=settings.report_period_s,
+            delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
+        )
+
+    def _telling(self, settings: config.JsonLines) -> Sampler:
+        source = _source(settings, self._clock, self._log)
+        self.sources.append(source)
+        return TellingSampler(
+            source,
+            self._clock,
+            self._queue,
+            self._former(settings, source.model),
+            self._condition(settings),
+            report_period_s=settings.report_period_s,
+            delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
+        )
+
+    def _condition(self, settings: config.Sensor) -> Condition:
+        return Condition(settings.name, self._clock, self._queue, self._log)
+
+    def _former(self, settings: config.Sensor, model: str) -> Former:
+        lines = {quantity: Line(given.offset, given.slope) for quantity, given in settings.calibration.items()}
+        return Former(settings.name, model, self._station, self._clock, lines)

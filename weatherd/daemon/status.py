@@ -1,0 +1,98 @@
+"""What `weatherd status` shows: how every part is, as plain values for JSON."""
+
+import os
+from typing import Any
+
+from weatherd import __version__
+from weatherd.daemon.assembly import Parts, Sampler
+from weatherd.errors import WeatherdError
+from weatherd.forwarding import Forwarder
+from weatherd.processing.documents import iso_8601
+
+
+def status(parts: Parts, started_ms: int, started_s: float) -> dict[str, Any]:
+    """
+    Describe a running station.
+
+    Args:
+        parts: The station's.
+        started_ms: Wall time of the start.
+        started_s: The same by the boot clock.
+    """
+    settings = parts.settings
+    return {
+        "station": {"id": settings.station.id, "name": settings.station.name},
+        "daemon": {
+            "version": __version__,
+            "pid": os.getpid(),
+            "run_id": parts.run_id,
+            "started_at": iso_8601(started_ms),
+            "uptime_s": round(parts.clock.boottime_s() - started_s, 1),
+        },
+        "clock": {"now": iso_8601(parts.clock.now_ms()), "synchronized": parts.clock.synchronized()},
+        "sensors": [_sensor(sampler, parts) for sampler in parts.samplers],
+        "queue": {
+            "depth": parts.queue.depth,
+            "size_max": settings.queue.size_max,
+            "dropped_count": parts.queue.dropped_count,
+        },
+        "journal": {
+            "path": str(settings.journal.path),
+            "size": parts.journal.size,
+            "size_max": settings.journal.size_max,
+            "last_seq": parts.journal.last_seq,
+            "dropped_count": parts.journal.dropped_count,
+            "quarantined_count": sum(parts.journal.quarantined.values()),
+            "error": _error(parts.recorder.error),
+        },
+        "sinks": [_sink(forwarder, parts) for forwarder in parts.forwarders],
+    }
+
+
+def sentence(parts: Parts) -> str:
+    """Sum up the station in one line, for `systemctl status`."""
+    working = sum(sampler.condition.state == "working" for sampler in parts.samplers)
+    sinks = ", ".join(
+        f"{one.sink.name} {'answers' if one.error is None else 'does not answer'}, {one.lag} to send"
+        for one in parts.forwarders
+    )
+    return f"{working} of {len(parts.samplers)} sensors work; {sinks or 'no sink'}"
+
+
+def _sensor(sampler: Sampler, parts: Parts) -> dict[str, Any]:
+    condition = sampler.condition
+    described: dict[str, Any] = {
+        "name": condition.sensor,
+        "model": sampler.model,
+        "state": condition.state,
+        "since": iso_8601(condition.since_ms),
+        "observed_at": None if condition.observed_at_ms is None else iso_8601(condition.observed_at_ms),
+        "observations_count": condition.observations_count,
+        "failures_count": condition.failures_count,
+        "skipped_count": sampler.skipped_count,
+        "error": _error(condition.error) if condition.state != "working" else None,
+    }
+    lines = next((source.counts for source in parts.sources if source.name == condition.sensor), None)
+    if lines is not None:
+        described["lines"] = dict(lines)
+    return described
+
+
+def _sink(forwarder: Forwarder, parts: Parts) -> dict[str, Any]:
+    next_s = forwarder.attempt_next_s
+    since_ms = forwarder.error_since_ms
+    return {
+        "name": forwarder.sink.name,
+        "state": "answers" if forwarder.error is None else "lost",
+        "since": None if since_ms is None else iso_8601(since_ms),
+        "lag": forwarder.lag,
+        "delivered_count": forwarder.delivered_count,
+        "quarantined_count": parts.journal.quarantined.get(forwarder.sink.name, 0),
+        "attempts": dict(forwarder.sink.attempts),
+        "attempt_next_in_s": None if next_s is None else max(0.0, round(next_s - parts.clock.boottime_s(), 1)),
+        "error": _error(forwarder.error),
+    }
+
+
+def _error(error: WeatherdError | None) -> dict[str, str] | None:
+    return None if error is None else {"code": error.code, "message": error.sentence, "hint": error.hint}

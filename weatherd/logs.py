@@ -1,0 +1,97 @@
+"""
+Logs: JSON lines with ECS names on standard output, or readable lines at a terminal.
+
+An event is named `module.past_tense` (`event.action`); its `message` is a sentence for people. Nothing is configured
+globally: `make_log` returns a logger, and whoever logs is handed it. The standard library's logging, which asyncio and
+aiohttp use, is led into the same stream.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO
+
+import msgspec
+import structlog
+
+from weatherd import __version__
+
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["json", "console"]
+
+
+def make_log(level: Level, log_format: Format, stream: TextIO | None = None) -> structlog.typing.FilteringBoundLogger:
+    """
+    Make the logger of this process.
+
+    Args:
+        level: Nothing less important is written.
+        log_format: ``json`` for machines, ``console`` for people.
+        stream: Where to; standard output by default.
+    """
+    target = stream or sys.stdout
+    processors: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="@timestamp"),
+        structlog.processors.format_exc_info,
+    ]
+    if log_format == "json":
+        processors += [_ecs, structlog.processors.JSONRenderer(_encode)]
+    else:
+        processors += [_sentence, structlog.dev.ConsoleRenderer(colors=target.isatty(), timestamp_key="@timestamp")]
+    log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(target),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    _adopt_standard_logging(log, level)
+    return log
+
+
+def _ecs(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Rename what ECS has a name for; the rest is ours and goes under `weatherd`."""
+    action = fields.pop("event")
+    record = {
+        "@timestamp": fields.pop("@timestamp"),
+        "log.level": fields.pop("level"),
+        "message": fields.pop("message", action),
+        "ecs.version": "8.11",
+        "service.name": "weatherd",
+        "service.version": __version__,
+        "event.action": action,
+    }
+    for ours, ecs in (("code", "error.code"), ("exception", "error.stack_trace")):
+        if ours in fields:
+            record[ecs] = fields.pop(ours)
+    if fields:
+        record["weatherd"] = dict(fields)
+    return record
+
+
+def _sentence(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the sentence where people look first."""
+    fields["event"] = fields.pop("message", fields["event"])
+    return fields
+
+
+def _encode(record: object, **_: object) -> str:
+    return msgspec.json.encode(record, enc_hook=str).decode()
+
+
+class _Adopting(logging.Handler):
+    def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        action = f"{record.name.partition('.')[0]}.logged"
+        self._log.log(record.levelno, action, message=record.getMessage(), exc_info=record.exc_info or None)
+
+
+def _adopt_standard_logging(log: structlog.typing.FilteringBoundLogger, level: Level) -> None:
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _Adopting)]:
+        root.removeHandler(handler)
+    root.addHandler(_Adopting(log))
+    root.setLevel(level.upper())

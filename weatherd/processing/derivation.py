@@ -1,0 +1,51 @@
+"""Which quantities follow from those of one observation, and how good they can be."""
+
+from collections.abc import Mapping
+
+from weatherd.model import Quality, Station
+from weatherd.processing import meteorology
+
+_FROM_BEST_TO_WORST = (
+    Quality.GOOD,
+    Quality.UNCHECKED,
+    Quality.INCONSISTENT,
+    Quality.DOUBTFUL,
+    Quality.ERRONEOUS,
+    Quality.MISSING,
+)
+
+
+def derive(values: dict[str, float], quality: dict[str, Quality], station: Station) -> None:
+    """
+    Add dew point and sea-level pressure where their ingredients are there.
+
+    Neither replaces a value that a sensor gave itself. The temperature of the reduction to sea level is the present
+    one; `meteorology.air_pressure_at_mean_sea_level` takes any other.
+
+    Args:
+        values: Of one observation; the derived are added.
+        quality: Of each value; a derived one gets the worst flag of what it was made from.
+        station: Without its elevation no sea-level pressure is made up.
+    """
+    temperature = values.get("air_temperature")
+    if temperature is None:
+        return
+    humidity = values.get("relative_humidity")
+    vapour_pressure_hpa = 0.0
+    if humidity is not None and humidity > 0:
+        vapour_pressure_hpa = meteorology.vapour_pressure(temperature, humidity)
+        if "dew_point_temperature" not in values:
+            values["dew_point_temperature"] = meteorology.dew_point_temperature(temperature, humidity)
+            quality["dew_point_temperature"] = worst(quality, "air_temperature", "relative_humidity")
+    pressure = values.get("air_pressure")
+    if pressure is None or station.elevation_m is None or "air_pressure_at_mean_sea_level" in values:
+        return
+    values["air_pressure_at_mean_sea_level"] = meteorology.air_pressure_at_mean_sea_level(
+        pressure, station.elevation_m, temperature, vapour_pressure_hpa
+    )
+    quality["air_pressure_at_mean_sea_level"] = worst(quality, "air_pressure", "air_temperature")
+
+
+def worst(quality: Mapping[str, Quality], *quantities: str) -> Quality:
+    """Return the flag that trusts least among those of some quantities."""
+    return max((quality[quantity] for quantity in quantities), key=_FROM_BEST_TO_WORST.index)

@@ -1,0 +1,142 @@
+"""Sampling of a sensor that is asked: at a period, reduced to one observation a report period."""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator
+
+from weatherd.errors import NoMeasurement, SensorError
+from weatherd.model import Event, Measurement, Observation
+from weatherd.ports import Clock, Sensor
+from weatherd.processing.calibration import calibrate
+from weatherd.processing.reduction import Reducer
+from weatherd.queueing import BoundedQueue
+from weatherd.sampling.condition import Condition
+from weatherd.sampling.forming import Former
+from weatherd.sampling.ticks import Ticks, period_end
+
+FAILURES_MAX = 3
+"""So many times in a row a sensor may answer with no measurement before it is opened anew, and told to be lost."""
+
+
+class AskedSampler:
+    """
+    Ask one sensor for ever; nothing that it does reaches anybody else.
+
+    A sensor that cannot be opened, or does not answer, is lost, and tried again with backoff. A report period in which
+    nothing could be measured makes an observation with every quantity `missing`, one in which nothing was tried makes
+    none.
+
+    Args:
+        sensor: The sensor.
+        clock: The station's clock.
+        queue: Where observations go; they cannot wait.
+        former: Forms them.
+        condition: Tells when the sensor is lost and found.
+        sample_period_s: From one measurement to the next.
+        report_period_s: From one observation to the next, a multiple of the sample period.
+        delays: Makes the delays between attempts at a lost sensor.
+    """
+
+    def __init__(
+        self,
+        sensor: Sensor,
+        clock: Clock,
+        queue: BoundedQueue[Observation | Event],
+        former: Former,
+        condition: Condition,
+        *,
+        sample_period_s: float,
+        report_period_s: float,
+        delays: Callable[[], Iterator[float]],
+    ) -> None:
+        self.condition = condition
+        self.tried = asyncio.Event()
+        self._sensor = sensor
+        self._clock = clock
+        self._queue = queue
+        self._former = former
+        self._report_period_s = report_period_s
+        self._ticks = Ticks(clock, sample_period_s)
+        self._new_delays = delays
+        self._delays = delays()
+        self._reducer = Reducer(sensor.quantities)
+        self._period_end_ms: int | None = None
+
+    @property
+    def model(self) -> str:
+        """What kind of part the sensor is."""
+        return self._sensor.model
+
+    @property
+    def skipped_count(self) -> int:
+        """Ticks that came too late."""
+        return self._ticks.skipped_count
+
+    async def run(self) -> None:
+        """Sample until cancelled."""
+        while True:
+            try:
+                await self._sensor.open()
+                self.tried.set()
+                await self._sample()
+            except SensorError as error:
+                self._failed(error, self._clock.now_ms())
+                self.condition.lost(error)
+                self.tried.set()
+            await self._clock.sleep(next(self._delays))
+
+    async def finish(self) -> None:
+        """Report what was measured since the last report; after `run` has been cancelled."""
+        self._report(self._clock.now_ms())
+        await self._sensor.close()
+
+    async def _sample(self) -> None:
+        failures = 0
+        self._ticks.pause()
+        while True:
+            tick_ms = await self._ticks.next()
+            try:
+                measurement = _finite(await self._sensor.measure())
+            except NoMeasurement as error:
+                failures += 1
+                if failures >= FAILURES_MAX:
+                    raise
+                self._failed(error, tick_ms)
+            else:
+                failures = 0
+                self._measured(measurement, tick_ms)
+            if tick_ms == self._period_end_ms:
+                self._report(tick_ms)
+
+    def _measured(self, measurement: Measurement, tick_ms: int) -> None:
+        self._delays = self._new_delays()
+        self.condition.working()
+        self._advance(tick_ms)
+        self._reducer.add(calibrate(measurement, self._former.calibration))
+
+    def _failed(self, error: SensorError, time_ms: int) -> None:
+        self.condition.failed(error)
+        self._advance(time_ms)
+        self._reducer.fail(error.reason)
+
+    def _advance(self, time_ms: int) -> None:
+        """Begin the period that a time lies in, and report the one before if it still waits."""
+        end_ms = period_end(time_ms, self._report_period_s)
+        if self._period_end_ms is not None and end_ms != self._period_end_ms:
+            self._report(self._period_end_ms)
+        self._period_end_ms = end_ms
+
+    def _report(self, observed_at_ms: int) -> None:
+        if self._reducer.empty:
+            return
+        observation = self._former.reduced(self._reducer.reduce(), observed_at_ms, {})
+        self._reducer = Reducer(self._sensor.quantities)
+        self.condition.observed(observed_at_ms)
+        self._queue.push(observation)
+
+
+def _finite(measurement: Measurement) -> Measurement:
+    for quantity, value in measurement.items():
+        if not math.isfinite(value):
+            raise NoMeasurement(f"the driver gave {value} as {quantity}")
+    return measurement

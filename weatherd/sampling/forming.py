@@ -1,0 +1,64 @@
+"""The last step before the queue: an observation from what was measured and reduced."""
+
+from collections.abc import Mapping
+
+from weatherd.model import Arrival, Observation, Quality, Station
+from weatherd.ports import Clock
+from weatherd.processing.calibration import Line, calibrate
+from weatherd.processing.derivation import derive
+from weatherd.processing.reduction import Reduced
+
+
+class Former:
+    """
+    Form the observations of one sensor.
+
+    Args:
+        sensor: The sensor's name.
+        model: What kind of part it is.
+        station: For what is derived.
+        clock: Gives the time of recording.
+        calibration: By quantity, applied to every measurement.
+    """
+
+    def __init__(
+        self, sensor: str, model: str, station: Station, clock: Clock, calibration: Mapping[str, Line]
+    ) -> None:
+        self._sensor = sensor
+        self._model = model
+        self._station = station
+        self._clock = clock
+        self.calibration = calibration
+
+    def reduced(self, reduced: Reduced, observed_at_ms: int, labels: Mapping[str, str]) -> Observation:
+        """Form the observation of one report period."""
+        derive(reduced.values, reduced.quality, self._station)
+        return Observation(
+            sensor=self._sensor,
+            model=self._model,
+            observed_at_ms=observed_at_ms,
+            recorded_at_ms=self._clock.now_ms(),
+            values=reduced.values,
+            statistics=reduced.statistics,
+            quality=reduced.quality,
+            quality_reasons=reduced.reasons,
+            labels=labels,
+            clock_synchronized=self._clock.synchronized(),
+        )
+
+    def passed_on(self, arrival: Arrival) -> Observation:
+        """Form an observation of a single arrival."""
+        now_ms = self._clock.now_ms()
+        values = dict(calibrate(arrival.measurement, self.calibration))
+        quality = dict.fromkeys(values, Quality.UNCHECKED)
+        derive(values, quality, self._station)
+        return Observation(
+            sensor=self._sensor,
+            model=self._model,
+            observed_at_ms=now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms,
+            recorded_at_ms=now_ms,
+            values=values,
+            quality=quality,
+            labels=arrival.labels,
+            clock_synchronized=self._clock.synchronized(),
+        )

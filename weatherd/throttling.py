@@ -1,0 +1,55 @@
+"""Logging at a bounded rate what can happen a thousand times a second."""
+
+import structlog
+
+from weatherd.ports import Clock
+
+
+class ThrottledLog:
+    """
+    Log each kind of event at most so often a period, with the count of those that were held back before.
+
+    Args:
+        log: Where people read.
+        clock: The station's clock.
+        period_s: The period.
+        burst: Lines of one kind in a period.
+    """
+
+    def __init__(
+        self,
+        log: structlog.typing.FilteringBoundLogger,
+        clock: Clock,
+        *,
+        period_s: float = 60.0,
+        burst: int = 1,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._period_s = period_s
+        self._burst = burst
+        self._kinds: dict[str, _Kind] = {}
+
+    def warning(self, kind: str, message: str, **fields: object) -> None:
+        """Log a warning, or only count it."""
+        state = self._kinds.setdefault(kind, _Kind())
+        now_s = self._clock.boottime_s()
+        if state.began_s is None or now_s - state.began_s >= self._period_s:
+            state.began_s, state.told_count = now_s, 0
+        if state.told_count == self._burst:
+            state.held_back_count += 1
+            return
+        if state.held_back_count:
+            fields["held_back_count"] = state.held_back_count
+        state.told_count += 1
+        state.held_back_count = 0
+        self._log.warning(kind, message=message, **fields)
+
+
+class _Kind:
+    __slots__ = ("began_s", "held_back_count", "told_count")
+
+    def __init__(self) -> None:
+        self.began_s: float | None = None
+        self.told_count = 0
+        self.held_back_count = 0
