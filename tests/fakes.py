@@ -181,7 +181,7 @@ class FakeSink:
         self.name = name
         self.attempted: list[tuple[bytes, ...]] = []
         self.delivered: list[bytes] = []
-        self.answers: deque[SinkError | None | asyncio.Event] = deque()
+        self.answers: deque[SinkError | asyncio.Event | None] = deque()
         self.otherwise: SinkError | None = None
         self.refused: dict[bytes, SinkError] = {}
         self.size_max = 1_000_000

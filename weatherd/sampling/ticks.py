@@ -8,7 +8,7 @@ class Ticks:
     Wait for the next whole multiple of a period, counted from 1970.
 
     A tick that is missed is skipped and counted, not piled up. The count is taken by the boot clock, so a step of the
-    wall clock skips nothing, and a step backwards makes nobody wait for longer than one period.
+    wall clock skips nothing, and makes nobody wait for longer than one period.
 
     Args:
         clock: The station's clock.
@@ -24,24 +24,22 @@ class Ticks:
 
     async def next(self) -> int:
         """Wait for the next tick and return its time, a multiple of the period, in wall milliseconds."""
-        tick_ms = self._following(self._clock.now_ms())
-        while (remaining_ms := tick_ms - self._clock.now_ms()) > 0:
-            if remaining_ms > self._period_ms + 1:
-                tick_ms = self._following(self._clock.now_ms())
-                continue
+        tick_ms = self._multiple(self._clock.now_ms()) + self._period_ms
+        while 0 < (remaining_ms := tick_ms - self._clock.now_ms()) <= self._period_ms:
             await self._clock.sleep(remaining_ms / 1000)
         now_s = self._clock.boottime_s()
         if self._last_s is not None:
             self.skipped_count += max(0, round((now_s - self._last_s) / self._period_s) - 1)
         self._last_s = now_s
-        return max(tick_ms, self._following(self._clock.now_ms() - self._period_ms))
+        return round(self._multiple(self._clock.now_ms()))
 
     def pause(self) -> None:
         """Forget the last tick: a pause that is meant skips nothing."""
         self._last_s = None
 
-    def _following(self, now_ms: float) -> int:
-        return round((now_ms // self._period_ms + 1) * self._period_ms)
+    def _multiple(self, time_ms: int) -> float:
+        """Return the last multiple of the period up to a time."""
+        return time_ms // self._period_ms * self._period_ms
 
 
 def period_end(time_ms: int, period_s: float) -> int:

@@ -1,0 +1,236 @@
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.fakes import NOON_MS, FakeClock, FakeSensor, recording_log, settle
+from weatherd.errors import BadChecksum, NoAnswer
+from weatherd.model import Event, Observation, Quality, Station
+from weatherd.processing.calibration import Line
+from weatherd.queueing import BoundedQueue
+from weatherd.sampling.asked import AskedSampler
+from weatherd.sampling.condition import Condition, State
+from weatherd.sampling.forming import Former
+
+
+class Bench:
+    """A sampler on a fake clock, with a queue to look into."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(NOON_MS)
+        self.queue: BoundedQueue[Observation | Event] = BoundedQueue(1000)
+        self.log, self.lines = recording_log()
+
+    def sampler(self, sensor: FakeSensor, **calibration: Line) -> AskedSampler:
+        return AskedSampler(
+            sensor,
+            self.clock,
+            self.queue,
+            Former(sensor.name, sensor.model, Station("here"), self.clock, calibration),
+            Condition(sensor.name, self.clock, self.queue, self.log),
+            sample_period_s=1.0,
+            report_period_s=10.0,
+            delays=lambda: itertools.repeat(4.0),
+        )
+
+    def observations(self) -> list[Observation]:
+        return [entry for entry in self.queue.take(1000) if isinstance(entry, Observation)]
+
+
+@asynccontextmanager
+async def running(*samplers: AskedSampler) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(sampler.run()) for sampler in samplers]
+    await settle()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_ten_measurements_make_one_observation_stamped_with_the_end_of_the_period() -> None:
+    """With a measurement a second and a report every ten, the observation of 12:00:10 holds ten measurements."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sensor.outcomes.extend({"air_pressure": 1000.0 + number} for number in range(10))
+    async with running(bench.sampler(sensor)):
+        await bench.clock.advance(10.0)
+    (observation,) = bench.observations()
+    assert observation.observed_at_ms == NOON_MS + 10_000
+    assert observation.values == {"air_pressure": 1004.5}
+    assert observation.statistics["air_pressure"].count == 10
+    assert observation.statistics["air_pressure"].min == 1000.0
+    assert observation.statistics["air_pressure"].max == 1009.0
+    assert observation.clock_synchronized
+
+
+async def test_a_first_partial_period_says_so_by_its_count() -> None:
+    """A station that starts in the middle of a period reports at its end, with what it has."""
+    bench = Bench()
+    bench.clock.step_wall(6.5)
+    async with running(bench.sampler(FakeSensor())):
+        await bench.clock.advance(3.5)
+    (observation,) = bench.observations()
+    assert observation.observed_at_ms == NOON_MS + 10_000
+    assert observation.statistics["air_pressure"].count == 4
+
+
+async def test_measurements_are_calibrated() -> None:
+    """Offset and slope apply to what is reported, extremes included."""
+    bench = Bench()
+    async with running(bench.sampler(FakeSensor(), air_pressure=Line(offset=0.5, slope=1.0))):
+        await bench.clock.advance(10.0)
+    (observation,) = bench.observations()
+    assert observation.values == {"air_pressure": 1000.5}
+    assert observation.statistics["air_pressure"].max == 1000.5
+
+
+async def test_a_lost_sensor_is_told_once_and_once_when_it_is_back() -> None:
+    """However often it is tried in between, there is one line and one event for the loss, and one for the return."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(3.0)
+        sensor.otherwise = NoAnswer("nobody acknowledges at 0x77", "check the plug")
+        sensor.open_error = sensor.otherwise
+        await bench.clock.advance(60.0)
+        assert sampler.condition.state is State.LOST
+        assert sensor.opened_count > 5
+        sensor.otherwise, sensor.open_error = {"air_pressure": 1000.0}, None
+        await bench.clock.advance(10.0)
+    events = [entry for entry in bench.queue.take(1000) if isinstance(entry, Event)]
+    assert [(event.action, event.sensor, event.reason) for event in events] == [
+        ("sensor_lost", "barometer", "no_answer"),
+        ("sensor_found", "barometer", ""),
+    ]
+    assert [line["event"] for line in bench.lines] == ["sampling.sensor_lost", "sampling.sensor_found"]
+    assert bench.lines[0]["hint"] == "check the plug"
+    assert sampler.condition.state is State.WORKING
+
+
+async def test_a_sensor_missing_at_the_start_is_tried_and_lost() -> None:
+    """The daemon may go on as soon as the sensor was tried, found or not."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sensor.open_error = NoAnswer("nobody acknowledges at 0x77")
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        assert sampler.tried.is_set()
+        assert sampler.condition.state is State.LOST
+
+
+async def test_a_period_in_which_nothing_could_be_measured_is_missing() -> None:
+    """Every quantity is flagged, with the reason, and without a value."""
+    bench = Bench()
+    sensor = FakeSensor(quantities=("air_pressure", "air_temperature"))
+    sensor.otherwise = BadChecksum("the checksum does not fit")
+    async with running(bench.sampler(sensor)):
+        await bench.clock.advance(20.0)
+    observation = bench.observations()[0]
+    assert observation.values == {}
+    assert observation.quality == {"air_pressure": Quality.MISSING, "air_temperature": Quality.MISSING}
+    assert observation.quality_reasons["air_pressure"] == "bad_checksum"
+
+
+async def test_a_period_in_which_nothing_was_tried_makes_no_observation() -> None:
+    """While a lost sensor waits for its next attempt, nothing is said about it."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sensor.open_error = NoAnswer("nobody acknowledges at 0x77")
+    sampler = bench.sampler(sensor)
+    sampler._new_delays = lambda: itertools.repeat(45.0)
+    sampler._delays = sampler._new_delays()
+    async with running(sampler):
+        await bench.clock.advance(100.0)
+    assert [observation.observed_at_ms - NOON_MS for observation in bench.observations()] == [0, 50_000]
+
+
+async def test_one_bad_answer_costs_one_measurement() -> None:
+    """A single wrong checksum neither loses the sensor nor opens it anew."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sensor.outcomes.append(BadChecksum("the checksum does not fit"))
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(10.0)
+    (observation,) = bench.observations()
+    assert observation.statistics["air_pressure"].count == 9
+    assert sampler.condition.state is State.WORKING
+    assert sampler.condition.failures_count == 1
+    assert sensor.opened_count == 1
+    assert bench.lines == []
+
+
+async def test_three_bad_answers_in_a_row_lose_the_sensor() -> None:
+    """A chip that answers nonsense again and again is told to be lost, and opened anew."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sensor.outcomes.extend(BadChecksum("the checksum does not fit") for _ in range(3))
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(3.0)
+        assert sampler.condition.state is State.LOST
+        await bench.clock.advance(10.0)
+    assert sampler.condition.state is State.WORKING
+    assert sensor.opened_count == 2
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+async def test_what_is_no_number_is_no_measurement(value: float) -> None:
+    """NaN from a driver never gets into a mean or a document."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sensor.outcomes.append({"air_pressure": value})
+    async with running(bench.sampler(sensor)):
+        await bench.clock.advance(10.0)
+    (observation,) = bench.observations()
+    assert observation.values == {"air_pressure": 1000.0}
+    assert observation.statistics["air_pressure"].count == 9
+
+
+async def test_a_hanging_sensor_lets_the_others_keep_their_period() -> None:
+    """While one sensor does not come back, the other one is measured at each tick, and nothing of its is late."""
+    bench = Bench()
+    never = asyncio.Event()
+    stuck, well = FakeSensor("hygrometer"), FakeSensor("barometer")
+    stuck.outcomes.append(never)
+    async with running(bench.sampler(stuck), bench.sampler(well)):
+        await bench.clock.advance(30.0)
+    assert stuck.measured_count == 1
+    assert well.measured_count == 30
+    assert [
+        (observation.sensor, observation.observed_at_ms - NOON_MS, observation.statistics["air_pressure"].count)
+        for observation in bench.observations()
+    ] == [("barometer", 10_000, 10), ("barometer", 20_000, 10), ("barometer", 30_000, 10)]
+
+
+async def test_ticks_missed_by_a_slow_sensor_are_counted() -> None:
+    """A measurement that takes 3.5 s at a period of 1 s skips three ticks, and the counter says so."""
+    bench = Bench()
+    slow = asyncio.Event()
+    sensor = FakeSensor()
+    sensor.outcomes.append(slow)
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(4.5)
+        slow.set()
+        await bench.clock.advance(1.0)
+    assert sampler.skipped_count == 3
+
+
+async def test_the_end_reports_what_has_been_measured() -> None:
+    """A stop in the middle of a period loses nothing: the part is reported, stamped with the present time."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(4.2)
+    await sampler.finish()
+    (observation,) = bench.observations()
+    assert observation.statistics["air_pressure"].count == 4
+    assert observation.observed_at_ms == NOON_MS + 4_200
+    assert sensor.closed

@@ -1,0 +1,205 @@
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from tests.fakes import NOON_MS, FakeClock, recording_log, settle
+from weatherd.errors import SourceEnded
+from weatherd.model import Arrival, Event, Observation, Quality, Station
+from weatherd.processing.calibration import Line
+from weatherd.queueing import BoundedQueue
+from weatherd.sampling.condition import Condition, State
+from weatherd.sampling.forming import Former
+from weatherd.sampling.telling import TellingSampler
+
+WARM: Arrival = Arrival({"air_temperature": 20.0})
+
+
+class FakeSource:
+    """A source that hands over what a test gives it."""
+
+    model = "FAKE"
+    counts: Mapping[str, int] = {}
+
+    def __init__(self) -> None:
+        self.name = "garden"
+        self.arrivals: asyncio.Queue[Sequence[Arrival] | SourceEnded] = asyncio.Queue()
+        self.runs_count = 0
+        self.closed = False
+
+    async def open(self) -> None:
+        pass
+
+    async def run(self, deliver: Callable[[Sequence[Arrival]], Awaitable[None]]) -> None:
+        self.runs_count += 1
+        while True:
+            arrivals = await self.arrivals.get()
+            if isinstance(arrivals, SourceEnded):
+                raise arrivals
+            await deliver(arrivals)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Bench:
+    def __init__(self, report_period_s: float, *, size_max: int = 1000, calibration: Mapping[str, Line] = {}) -> None:
+        self.clock = FakeClock(NOON_MS)
+        self.queue: BoundedQueue[Observation | Event] = BoundedQueue(size_max)
+        self.log, self.lines = recording_log()
+        self.source = FakeSource()
+        self.sampler = TellingSampler(
+            self.source,
+            self.clock,
+            self.queue,
+            Former("garden", "FAKE", Station("here"), self.clock, calibration),
+            Condition("garden", self.clock, self.queue, self.log),
+            report_period_s=report_period_s,
+            delays=lambda: itertools.repeat(4.0),
+        )
+
+    async def tell(self, *arrivals: Arrival) -> None:
+        self.source.arrivals.put_nowait(arrivals)
+        await settle()
+
+    def observations(self) -> list[Observation]:
+        return [entry for entry in self.queue.take(1000) if isinstance(entry, Observation)]
+
+
+@asynccontextmanager
+async def running(bench: Bench) -> AsyncIterator[Bench]:
+    task = asyncio.create_task(bench.sampler.run())
+    await settle()
+    try:
+        yield bench
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_without_a_report_period_each_arrival_is_an_observation() -> None:
+    """Three arrivals make three observations, with the source's own times and without statistics."""
+    async with running(Bench(0.0)) as bench:
+        await bench.tell(WARM, Arrival({"air_temperature": 21.0}, {"channel": "A"}, NOON_MS - 5_000), WARM)
+    first, second, _ = bench.observations()
+    assert (first.observed_at_ms, first.recorded_at_ms) == (NOON_MS, NOON_MS)
+    assert (second.observed_at_ms, second.labels) == (NOON_MS - 5_000, {"channel": "A"})
+    assert second.values == {"air_temperature": 21.0}
+    assert second.quality == {"air_temperature": Quality.UNCHECKED}
+    assert second.statistics == {}
+
+
+async def test_arrivals_are_reduced_over_the_report_period() -> None:
+    """Arrivals of one period become one observation, at its end, without waiting for the next arrival."""
+    async with running(Bench(10.0)) as bench:
+        await bench.clock.advance(1.0)
+        await bench.tell(WARM)
+        await bench.clock.advance(3.0)
+        await bench.tell(Arrival({"air_temperature": 22.0}))
+        await bench.clock.advance(6.0)
+        (observation,) = bench.observations()
+    assert observation.observed_at_ms == NOON_MS + 10_000
+    assert observation.values == {"air_temperature": 21.0}
+    assert observation.statistics["air_temperature"].count == 2
+
+
+async def test_a_silent_period_makes_no_observation() -> None:
+    """A source that says nothing is not made to say something."""
+    async with running(Bench(10.0)) as bench:
+        await bench.clock.advance(60.0)
+        assert bench.observations() == []
+
+
+async def test_transmitters_are_never_mixed() -> None:
+    """Arrivals with different labels are reduced apart from each other."""
+    async with running(Bench(10.0)) as bench:
+        await bench.clock.advance(1.0)
+        await bench.tell(
+            Arrival({"air_temperature": 20.0}, {"id": "1"}), Arrival({"air_temperature": 30.0}, {"id": "2"})
+        )
+        await bench.clock.advance(9.0)
+    assert {
+        observation.labels["id"]: observation.values["air_temperature"] for observation in bench.observations()
+    } == {
+        "1": 20.0,
+        "2": 30.0,
+    }
+
+
+async def test_recorded_times_fall_into_their_own_periods() -> None:
+    """A recording that is written faster than it was made keeps its periods."""
+    async with running(Bench(60.0)) as bench:
+        await bench.tell(
+            *(Arrival({"air_temperature": float(n)}, {}, NOON_MS - 600_000 + n * 30_000) for n in range(1, 7))
+        )
+        await bench.clock.advance(60.0)
+    assert [
+        (observation.observed_at_ms - NOON_MS, observation.values["air_temperature"])
+        for observation in bench.observations()
+    ] == [(-540_000, 1.5), (-480_000, 3.5), (-420_000, 5.5)]
+
+
+async def test_a_flood_of_transmitters_is_reported_early() -> None:
+    """Memory is bounded: with more transmitters than places, all that is gathered is reported, and nothing is lost."""
+    async with running(Bench(10.0)) as bench:
+        await bench.clock.advance(1.0)
+        await bench.tell(*(Arrival({"air_temperature": 1.0}, {"id": str(n)}) for n in range(300)))
+        await bench.clock.advance(9.0)
+    assert len({observation.labels["id"] for observation in bench.observations()}) == 300
+
+
+async def test_a_source_waits_while_the_queue_is_full() -> None:
+    """What finds no place makes the source wait, and nothing is lost or doubled when there is room again."""
+    async with running(Bench(0.0, size_max=8)) as bench:
+        await bench.tell(*(Arrival({"air_temperature": float(n)}) for n in range(10)))
+        await bench.tell(Arrival({"air_temperature": 10.0}))
+        assert bench.queue.depth == 6
+        assert bench.source.arrivals.qsize() == 1
+        seen = bench.observations()
+        await settle()
+        seen += bench.observations()
+    assert [observation.values["air_temperature"] for observation in seen] == [float(n) for n in range(11)]
+
+
+async def test_a_stop_loses_nothing_that_was_handed_over() -> None:
+    """What still waited for a place, or for the end of its period, is in the queue after the end."""
+    async with running(Bench(0.0, size_max=8)) as bench:
+        await bench.tell(*(Arrival({"air_temperature": float(n)}) for n in range(9)))
+    seen = bench.observations()
+    await bench.sampler.finish()
+    seen += bench.observations()
+    assert [observation.values["air_temperature"] for observation in seen] == [float(n) for n in range(9)]
+    assert bench.source.closed
+
+    async with running(Bench(10.0)) as bench:
+        await bench.tell(WARM)
+    await bench.sampler.finish()
+    assert [observation.values for observation in bench.observations()] == [{"air_temperature": 20.0}]
+
+
+async def test_arrivals_are_calibrated() -> None:
+    """A source's values are calibrated like a sensor's, reduced or not."""
+    lines = {"air_temperature": Line(offset=-0.5)}
+    async with running(Bench(0.0, calibration=lines)) as bench:
+        await bench.tell(WARM)
+    assert bench.observations()[0].values == {"air_temperature": 19.5}
+    async with running(Bench(10.0, calibration=lines)) as bench:
+        await bench.clock.advance(1.0)
+        await bench.tell(WARM)
+        await bench.clock.advance(9.0)
+    assert bench.observations()[0].values == {"air_temperature": 19.5}
+
+
+async def test_a_source_that_ends_is_lost_once_and_found_when_it_speaks() -> None:
+    """A program that stops is told once and started again after a delay; its first word brings it back."""
+    async with running(Bench(0.0)) as bench:
+        await bench.tell(WARM)
+        for _ in range(3):
+            bench.source.arrivals.put_nowait(SourceEnded("rtl_433 ended with exit code 1"))
+            await bench.clock.advance(4.0)
+        assert bench.sampler.condition.state is State.LOST
+        assert bench.source.runs_count == 4
+        await bench.tell(WARM)
+        assert bench.sampler.condition.state is State.WORKING
+    events = [entry.action for entry in bench.queue.take(100) if isinstance(entry, Event)]
+    assert events == ["sensor_lost", "sensor_found"]

@@ -1,0 +1,124 @@
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.fakes import NOON_MS, FakeClock, FakeJournal, recording_log, settle
+from weatherd.errors import JournalUnavailable
+from weatherd.model import Event, Observation
+from weatherd.queueing import BoundedQueue
+from weatherd.recording import Recorder
+
+
+def event(number: int) -> Event:
+    return Event(str(number), "", NOON_MS, clock_synchronized=True)
+
+
+class Bench:
+    def __init__(self, size_max: int = 100) -> None:
+        self.clock = FakeClock()
+        self.queue: BoundedQueue[Observation | Event] = BoundedQueue(size_max)
+        self.journal = FakeJournal()
+        self.log, self.lines = recording_log()
+        self.recorder = Recorder(
+            self.queue,
+            self.journal,
+            self.clock,
+            self.log,
+            commit_period_s=1.0,
+            size_max=size_max,
+            delays=lambda: itertools.repeat(4.0),
+        )
+
+    async def observe(self, *numbers: int) -> None:
+        await self.queue.put(deque(event(number) for number in numbers))
+        await settle()
+
+    @property
+    def kept(self) -> list[int]:
+        return [int(entry.action) for entry in self.journal.entries if isinstance(entry, Event)]
+
+
+@asynccontextmanager
+async def running(bench: Bench) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(bench.recorder.run())
+    await settle()
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_first_observation_goes_at_once() -> None:
+    """After a pause nothing waits for company."""
+    bench = Bench()
+    async with running(bench):
+        await bench.observe(1)
+        assert bench.kept == [1]
+
+
+async def test_observations_of_one_commit_period_share_an_append() -> None:
+    """What comes within the period after an append goes together, when the period is over."""
+    bench = Bench()
+    async with running(bench):
+        await bench.observe(1)
+        for number in (2, 3, 4):
+            await bench.observe(number)
+            await bench.clock.advance(0.2)
+        assert bench.kept == [1]
+        await bench.clock.advance(0.4)
+    assert bench.kept == [1, 2, 3, 4]
+    assert bench.journal.appends == [1, 3]
+
+
+async def test_a_half_full_queue_does_not_wait() -> None:
+    """Many observations are their own company."""
+    bench = Bench(size_max=20)
+    async with running(bench):
+        await bench.observe(0)
+        await bench.observe(*range(1, 11))
+        assert bench.kept == list(range(11))
+
+
+async def test_a_journal_that_cannot_be_written_is_tried_again() -> None:
+    """Nothing is lost, nothing is doubled, the order stays, and the trouble is told once."""
+    bench = Bench()
+    bench.journal.error = JournalUnavailable("the disk is full", "make room")
+    async with running(bench):
+        await bench.observe(1, 2)
+        await bench.clock.advance(60.0)
+        await bench.observe(3)
+        assert bench.recorder.error is bench.journal.error
+        bench.journal.error = None
+        await bench.clock.advance(8.0)
+    assert bench.kept == [1, 2, 3]
+    assert bench.recorder.error is None
+    assert [line["event"] for line in bench.lines] == ["recording.paused", "recording.resumed"]
+
+
+async def test_closing_the_queue_empties_it_into_the_journal() -> None:
+    """At the stop nothing waits for company any more, and the loop ends by itself."""
+    bench = Bench()
+    async with running(bench) as task:
+        await bench.observe(1)
+        await bench.observe(2, 3)
+        assert bench.kept == [1]
+        bench.queue.close()
+        await settle()
+        assert bench.kept == [1, 2, 3]
+        assert task.done()
+
+
+async def test_what_cannot_be_kept_at_the_stop_is_counted_and_told() -> None:
+    """A stop does not wait for a disk for ever, and does not hide what that cost."""
+    bench = Bench()
+    bench.journal.error = JournalUnavailable("the disk is full", "make room")
+    async with running(bench) as task:
+        await bench.observe(1, 2)
+        bench.queue.close()
+        await settle()
+        assert task.done()
+    assert bench.recorder.lost_count == 2
+    assert [line["event"] for line in bench.lines] == ["recording.paused", "recording.lost"]
