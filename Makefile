@@ -1,0 +1,52 @@
+# Two commands for a fresh machine with Python 3.11 or later: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
+
+.PHONY: help demo test check bench clean
+help:
+	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
+	@echo "make test    every check and every test"
+	@echo "make check   style, types and the doors between rooms"
+	@echo "make bench   figures: throughput, idle, lateness"
+	@echo "make clean   remove what these made"
+
+demo: $(VENV)/.runtime
+	@exec $(BIN)/weatherd demo
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.runtime
+	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/idle.py
+	$(BIN)/python bench/lateness.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "error: weatherd needs Python 3.11 or later" >&2; \
+	      echo "hint:  name one: make PYTHON=/path/to/python3.11" >&2; exit 69; }
+	@$(PYTHON) -m venv $(VENV) || \
+	    { echo "error: Python cannot make a virtual environment" >&2; \
+	      echo "hint:  on Debian and Raspberry Pi OS: sudo apt install python3-venv" >&2; rm -rf $(VENV); exit 69; }
+
+$(VENV)/.runtime: $(BIN)/python setup.cfg pyproject.toml
+	@echo "installing weatherd and what it needs into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "installing what the tests need into $(VENV)"
+	@$(PIP) install --editable '.[dev]'
+	@touch $@

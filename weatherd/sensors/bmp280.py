@@ -1,0 +1,152 @@
+"""
+BMP280: pressure and temperature, by Adafruit's driver, with a watch on what the chip says.
+
+The driver takes reset registers and an empty calibration for weather, and asks a busy chip for ever
+(every 2 ms, about seventy transfers a measurement). The watch names the former, and waits out the
+conversion before the driver asks; the bus ends the latter.
+
+The driver's `pressure` and `temperature` each start a conversion, and the temperature that belongs to the
+pressure stays inside. So a measurement is two conversions of 38 to 43 ms; to take one only would need the
+driver's private parts.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from weatherd.errors import AllOnes, AllZeros, ResetRegisters, WrongChip
+from weatherd.model import Measurement
+from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, DriverBus
+
+MEASURE_DEADLINE_S = 0.25
+"""Two conversions of at most 43.2 ms each (datasheet, section 3.8.1), and as much again for a busy Pi Zero."""
+
+RESET_WORD = 0x80000
+"""Pressure and temperature before the first conversion (datasheet, section 4.3.6 and 4.3.7)."""
+
+CHIP_ID = 0x58
+
+# Bosch BMP280 datasheet, BST-BMP280-DS001, section 4.2: memory map.
+_CALIBRATION = 0x88
+_ID = 0xD0
+_STATUS = 0xF3
+_CTRL_MEAS = 0xF4
+_DATA = (0xF7, 0xFA)
+
+_FORCED = 0b01
+
+_OTHER_CHIPS = {
+    0x55: ("a BMP180", 'write driver = "bmp180"'),
+    0x56: ("an early sample of the BMP280, which the driver refuses", "replace the chip"),
+    0x57: ("an early sample of the BMP280, which the driver refuses", "replace the chip"),
+    0x60: (
+        "a BME280",
+        'write driver = "circuitpython" and class = "adafruit_bme280.basic.Adafruit_BME280_I2C"',
+    ),
+    0x61: ("a BME680", 'write driver = "circuitpython" and class = "adafruit_bme680.Adafruit_BME680_I2C"'),
+}
+
+
+class Bmp280:
+    """
+    A BMP280, behind the `Sensor` port. Air pressure in hPa, air temperature in degC, not rounded.
+
+    Args:
+        bus: The bus it is on.
+        name: Its name in the configuration.
+        address: 0x77, or 0x76 where SDO is tied to ground.
+    """
+
+    model = "BMP280"
+    quantities: Sequence[str] = ("air_pressure", "air_temperature")
+
+    def __init__(self, bus: Bus, name: str, address: int = 0x77) -> None:
+        self.name = name
+        self._address = address
+        self._i2c = DriverBus(bus, self._watch)
+        self._driver: Any = None
+
+    async def open(self) -> None:
+        """Find the chip, reset it and read its calibration. Raises as the port says."""
+        self._driver = None
+        self._driver = await self._i2c.run(self._connect, OPEN_DEADLINE_S)
+
+    async def measure(self) -> Measurement:
+        """
+        Take one measurement. Raises as the port says.
+
+        Raises:
+            ResetRegisters: Also, once in a great while, for true weather: 0x80000 is a temperature like any
+                other, 0.0025 degC wide. Transient: the next one is different.
+        """
+        assert self._driver is not None, "open first"
+        return await self._i2c.run(self._read, MEASURE_DEADLINE_S)
+
+    async def close(self) -> None:
+        """Forget the driver; the chip sleeps by itself. Raises nothing."""
+        self._driver = None
+
+    def _connect(self) -> Any:
+        from adafruit_bmp280 import Adafruit_BMP280_I2C  # noqa: PLC0415 - 3 MB, for those who have the chip
+
+        check_chip_id(self._i2c.read_register(self._address, _ID), self._address)
+        return Adafruit_BMP280_I2C(self._i2c, self._address)
+
+    def _read(self) -> Measurement:
+        return {
+            "air_pressure": float(self._driver.pressure),
+            "air_temperature": float(self._driver.temperature),
+        }
+
+    def _watch(self, written: bytes, read: bytes) -> None:
+        if read:
+            check_registers(written[0], read)
+        elif written[0] == _CTRL_MEAS and written[1] & 0b11 == _FORCED:
+            time.sleep(self._driver.measurement_time_typical / 1000)
+
+
+def check_chip_id(chip_id: int, address: int) -> None:
+    """
+    Refuse whatever is no BMP280, and say what it may be.
+
+    Raises:
+        AllOnes, AllZeros: If no chip spoke at all.
+        WrongChip: If another one did. Trying again helps only when somebody changes it.
+    """
+    if chip_id == CHIP_ID:
+        return
+    if chip_id == 0xFF:  # noqa: PLR2004 - every bit
+        raise AllOnes(f"the chip id at 0x{address:02x} is all ones", "check the wires and the power")
+    if chip_id == 0:
+        raise AllZeros(f"the chip id at 0x{address:02x} is all zeros", "check the wires and the power")
+    chip, hint = _OTHER_CHIPS.get(chip_id, ("another chip", "check driver and address in the configuration"))
+    raise WrongChip(f"the chip at 0x{address:02x} is no BMP280 but {chip} (chip id 0x{chip_id:02x})", hint)
+
+
+def check_registers(register: int, read: bytes) -> None:
+    """
+    Refuse what no healthy BMP280 says, whatever the driver would make of it.
+
+    Args:
+        register: The first register read.
+        read: What it and those after it hold, at least 1 byte. Words are ``msb lsb xlsb``, 20 bits used.
+
+    Raises:
+        AllOnes: If calibration, status or data are. Of the status only two bits are ever set.
+        AllZeros: If calibration or data are; a status of zero is that of an idle chip.
+        ResetRegisters: If a data word is 0x80000.
+
+    Source:
+        Bosch BMP280 datasheet, BST-BMP280-DS001, section 4.2 and 4.3.
+    """
+    if register not in {_CALIBRATION, _STATUS, *_DATA}:
+        return
+    if not read.strip(b"\xff"):
+        raise AllOnes(f"the BMP280's registers from 0x{register:02x} are all ones", "check wires and power")
+    if not read.strip(b"\x00") and register != _STATUS:
+        raise AllZeros(f"the BMP280's registers from 0x{register:02x} are all zeros", "check wires and power")
+    if register in _DATA and int.from_bytes(read[:3]) >> 4 == RESET_WORD:
+        raise ResetRegisters(
+            "the BMP280 has not measured: its registers hold the reset value",
+            "the chip is tried again; if it stays so, check its power",
+        )
