@@ -3,7 +3,7 @@ Every error that weatherd tells a person about, in one tree.
 
     WeatherdError
     ├── ConfigError              config.invalid            every mistake of a configuration at once
-    ├── UnavailableError         <thing>.unavailable       a needed thing is missing: a port, a running daemon
+    ├── UnavailableError         daemon.unavailable        a needed thing is missing: a port, a running daemon
     ├── SensorError              sensor.*                  all transient: the sensor is tried again
     │   ├── NoAnswer             sensor.no_answer          nobody acknowledges at the address
     │   ├── DeadlineExceeded     sensor.deadline_exceeded  it answers, but the measurement does not end

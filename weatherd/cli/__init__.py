@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from weatherd import __version__
 from weatherd.errors import WeatherdError
@@ -32,10 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Tell a mistake in the command line the way all mistakes are told; 64 is what sysexits has for it."""
+        self.print_usage(sys.stderr)
+        self.exit(os.EX_USAGE, f"error: cli.usage: {message}\nhint:  see `{self.prog} --help`\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="weatherd", description="A weather station daemon that never loses an observation."
-    )
+    parser = _Parser(prog="weatherd", description="A weather station daemon that never loses an observation.")
     parser.add_argument("--version", action="version", version=f"weatherd {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -95,14 +101,17 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _port(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else -1
     if not 0 <= number < 65_536:  # noqa: PLR2004 - all ports there are
         raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
     return number
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no time above 0")
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
     return seconds

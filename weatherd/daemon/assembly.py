@@ -187,7 +187,7 @@ def _source(settings: config.JsonLines, clock: Clock, log: Log) -> Source:
     if settings.command is not None:
         return JsonLinesCommand(settings.name, reader, clock, log, command=settings.command)
     assert settings.listen is not None
-    return JsonLinesListener(settings.name, reader, clock, log, listen=str(settings.listen))
+    return JsonLinesListener(settings.name, reader, clock, log, listen=settings.listen)
 
 
 class _Sampling:

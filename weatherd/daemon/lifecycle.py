@@ -102,6 +102,7 @@ class Daemon:
                 await self._run_loops(group)
         finally:
             await self._close()
+        self._log.info("daemon.stopped", message=f"the station has stopped: {status.sentence(self.parts)}")
 
     async def _open_doors(self) -> None:
         for source in self.parts.sources:

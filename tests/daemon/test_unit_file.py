@@ -1,0 +1,36 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNIT = Path(__file__).parents[2] / "systemd" / "weatherd.service"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """Return the unit with a program that is there on every machine."""
+    unit = tmp_path / "weatherd.service"
+    unit.write_text(UNIT.read_text().replace("/opt/weatherd/bin/weatherd", "/bin/true"))
+    return unit
+
+
+def test_systemd_reads_the_unit_without_a_word(installed: Path) -> None:
+    """Every key is known and every value makes sense: `verify` exits with 0 on unknown keys, so it must say nothing."""
+    analyze = shutil.which("systemd-analyze")
+    assert analyze, "install systemd: apt install systemd"
+    verified = subprocess.run([analyze, "verify", installed], capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+
+
+def test_the_unit_is_well_locked_up(installed: Path) -> None:
+    """The exposure, as systemd itself rates it, stays at 2.0 or lower."""
+    analyze = shutil.which("systemd-analyze")
+    assert analyze, "install systemd: apt install systemd"
+    rated = subprocess.run(
+        [analyze, "security", "--offline=true", "--threshold=20", installed],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert rated.returncode == 0, rated.stdout
