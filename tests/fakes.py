@@ -128,6 +128,7 @@ class FakeJournal:
         self.positions = dict.fromkeys(sinks, 0)
         self.quarantined: dict[int, str] = {}
         self.error: JournalError | None = None
+        self.dropped_count = 0
         self._grown = asyncio.Event()
 
     @property

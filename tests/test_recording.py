@@ -122,3 +122,21 @@ async def test_what_cannot_be_kept_at_the_stop_is_counted_and_told() -> None:
         assert task.done()
     assert bench.recorder.lost_count == 2
     assert [line["event"] for line in bench.lines] == ["recording.paused", "recording.lost"]
+
+
+async def test_what_was_dropped_is_told_with_its_number() -> None:
+    """Drops of the journal and of the queue become one event and one line a minute, and none is counted twice."""
+    bench = Bench(size_max=4)
+    bench.journal.dropped_count = 1000  # by an earlier run
+    for number in range(6):
+        bench.queue.push(event(number))
+    async with running(bench):
+        bench.journal.dropped_count += 30
+        await bench.clock.advance(2.0)
+        bench.journal.dropped_count += 10
+        for second in range(70):
+            await bench.observe(second)
+            await bench.clock.advance(1.0)
+    told = [entry.message for entry in bench.journal.entries if entry.action == "observations_dropped"]  # type: ignore[union-attr]
+    assert [message.split()[0] for message in told] == ["2", "40"]
+    assert [line["count"] for line in bench.lines] == [2, 40]

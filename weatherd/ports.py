@@ -105,6 +105,11 @@ class Journal(Protocol):
         """The seq of the newest entry; 0 for a journal that never held one."""
         ...
 
+    @property
+    def dropped_count(self) -> int:
+        """Entries that had to be dropped before every sink had them, since the journal was made."""
+        ...
+
     def position(self, sink: str) -> int:
         """Return the seq up to which a sink has everything; 0 for a sink never seen before."""
         ...

@@ -15,6 +15,9 @@ from weatherd.ports import Clock, Journal
 from weatherd.queueing import BoundedQueue
 from weatherd.waiting import first_of
 
+DROPS_PERIOD_S = 60.0
+"""Drops are told at most once in this time: a full journal drops with every append."""
+
 
 class Recorder:
     """
@@ -49,11 +52,14 @@ class Recorder:
         self._size_max = size_max
         self._delays = delays
         self._appended_s = -commit_period_s
+        self._drops_told_s = -DROPS_PERIOD_S
+        self._drops_told_count = 0
         self.error: JournalError | None = None
         self.lost_count = 0
 
     async def run(self) -> None:
         """Record until the queue is closed and empty."""
+        self._drops_told_count = self._journal.dropped_count  # the journal remembers those of earlier runs
         while not (self._queue.closed and self._queue.depth == 0):
             await self._queue.wait_for(1)
             await self._wait_for_company()
@@ -79,6 +85,7 @@ class Recorder:
             else:
                 self._appended_s = self._clock.boottime_s()
                 self._tell(None)
+                self._tell_drops()
                 return
 
     def _tell(self, error: JournalError | None) -> None:
@@ -88,6 +95,24 @@ class Recorder:
         elif error is None and self.error is not None:
             self._log.info("recording.resumed", message="the journal takes observations again")
         self.error = error
+
+    def _tell_drops(self) -> None:
+        """Tell, as an event and in the log, what had to be dropped since it was told last."""
+        count = self._queue.dropped_count + self._journal.dropped_count - self._drops_told_count
+        if not count or self._clock.boottime_s() - self._drops_told_s < DROPS_PERIOD_S:
+            return
+        self._drops_told_s = self._clock.boottime_s()
+        self._drops_told_count += count
+        message = f"{count} observations were dropped: there was no room for them"
+        self._log.error("recording.dropped", message=message, count=count)
+        self._queue.push(
+            Event(
+                action="observations_dropped",
+                message=message,
+                observed_at_ms=self._clock.now_ms(),
+                clock_synchronized=self._clock.synchronized(),
+            )
+        )
 
     def _give_up(self, count: int, error: JournalError) -> None:
         self.error = error
