@@ -1,0 +1,388 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from weatherd.config import parse
+from weatherd.errors import ConfigError
+
+MistakesOf = Callable[[str], list[tuple[int, str, str]]]
+
+# What a table needs besides the line under test, which comes first.
+BESIDE = {
+    "[station]": 'id = "s"',
+    "[i2c]": "",
+    "[bmp280]": 'name = "x"\ndriver = "bmp280"',
+    "[htu21d]": 'name = "x"\ndriver = "htu21d"',
+    "[jsonlines]": 'name = "x"\ndriver = "jsonlines"\nlisten = "localhost:1"\nquantities = { air_temperature = "t" }',
+    "[queue]": "",
+    "[journal]": "",
+    "[sinks.logstash]": 'urls = ["http://a", "https://b"]',
+    "[log]": "",
+    "": "",
+}
+
+# Table, line in it, end of the key (if it is not the line's own), and what the message must say.
+MISTAKES = [
+    ("[station]", 'id = "Porto Alegre"', "", 'found "Porto Alegre"; allowed is 1 to 64 characters out of a-z, 0-9'),
+    ("[station]", 'id = "s\\n"', "", 'found "s\\n"'),
+    ("[station]", 'id = ""', "", 'found ""'),
+    ("[station]", "id = 7", "", "found 7"),
+    ("[station]", "name = false", "", "found false; allowed is a text"),
+    ("[station]", f'name = "{"x" * 257}"', "", "allowed is a text of at most 256 characters"),
+    ("[station]", "elevation_m = 9001", "", "found 9001; allowed is a number from -500 to 9000"),
+    ("[station]", "elevation_m = true", "", "found true; allowed is a number"),
+    ("[station]", "elevation_m = nan", "", "found nan"),
+    ("[station]", "elevation_m = -inf", "", "found -inf"),
+    ("[station]", "elevation_m = 0x" + "f" * 300, "", "found a number beyond 64 bits"),
+    ("[station]", "elevation_m = 2026-01-01", "", "found the date or time 2026-01-01"),
+    ("[station]", "latitude = 3", "", "goes only together with longitude"),
+    ("[station]", "longitude = 3", "", "goes only together with latitude"),
+    ("[station]", "latitude = 90.1\nlongitude = 0", "latitude", "from -90 to 90"),
+    ("[station]", "elevation = 3", "", 'unknown key; did you mean "elevation_m"?'),
+    ("[station]", "zzz = 3", "", "unknown key; known are id, name, latitude, longitude and elevation_m"),
+    ("[i2c]", "bus = -1", "", 'found -1; allowed is a whole number from 0 to 255 or "simulated"'),
+    ("[i2c]", "bus = 1.0", "", "found 1.0"),
+    ("[i2c]", "bus = true", "", "found true"),
+    ("[i2c]", 'bus = "/dev/i2c-1"', "", 'found "/dev/i2c-1"'),
+    ("[i2c]", "bus = 0x" + "f" * 5000, "", "found a number beyond 64 bits"),
+    ("[bmp280]", "address = 0x40", "", "found 0x40; allowed is 0x76 or 0x77"),
+    ("[bmp280]", 'address = "0x76"', "", 'found "0x76"; allowed is 0x76 or 0x77'),
+    ("[bmp280]", "adress = 0x76", "", 'unknown key; did you mean "address"?'),
+    ("[bmp280]", "sample_period_s = 0.05", "", "from 0.1 to 3600"),
+    ("[bmp280]", "report_period_s = 0", "", "found 0; allowed is a number above 0 and up to 86400"),
+    ("[bmp280]", "report_period_s = 86401", "", "above 0 and up to 86400"),
+    ("[bmp280]", "report_period_s = 10.5", "", "found 10.5; allowed is a whole multiple of sample_period_s = 1.0"),
+    ("[bmp280]", "report_period_s = 0.5", "", "whole multiple"),
+    ("[bmp280]", "sample_period_s = 3", "report_period_s", "whole multiple of sample_period_s = 3.0"),
+    ("[bmp280]", "calibration = { relative_humidity = {} }", "calibration.relative_humidity", "unknown key"),
+    ("[bmp280]", "calibration = { air_pressure = 1 }", "calibration.air_pressure", "found 1; allowed is a table"),
+    ("[bmp280]", "calibration.air_pressure.slope = 0", "", "found 0; allowed is a number above 0"),
+    ("[bmp280]", "calibration.air_pressure.offst = 0", "", 'did you mean "offset"?'),
+    ("[bmp280]", 'listen = "localhost:1"', "", "unknown key"),
+    ("[htu21d]", "address = 0x77", "", "found 0x77; allowed is 0x40"),
+    ("[htu21d]", "calibration = { air_pressure = {} }", "calibration.air_pressure", "unknown key"),
+    ("[jsonlines]", 'command = ["rtl_433"]', "listen", "goes not together with command"),
+    ("[jsonlines]", "report_period_s = 0.5", "", "found 0.5; allowed is 0 or from 1 to 86400"),
+    ("[jsonlines]", "report_period_s = -1", "", "found -1; allowed is 0 or from 1 to 86400"),
+    ("[jsonlines]", "repeat_window_s = 3601", "", "from 0 to 3600"),
+    ("[jsonlines]", 'time_zone = "Mars"', "", 'found "Mars"; allowed is an IANA time zone'),
+    ("[jsonlines]", 'observed_at = ""', "", 'found ""; allowed is the name of a field'),
+    ("[jsonlines]", 'labels = "channel"', "", 'found "channel"; allowed is a list of at most 16 field names'),
+    ("[jsonlines]", f"labels = {[f'l{n}' for n in range(17)]}", "", "found a list of 17"),
+    ("[jsonlines]", 'labels = ["a", "b", "a"]', "labels[2]", "the same as labels[0]"),
+    ("[jsonlines]", 'labels = ["a", 2]', "labels[1]", "found 2; allowed is the name of a field"),
+    ("[jsonlines]", "match = { a = [1] }", "match.a", "found a list of 1"),
+    ("[jsonlines]", "match = { a = nan }", "match.a", "found nan"),
+    ("[jsonlines]", 'match = { "" = 1 }', 'match.""', "allowed is the name of a field"),
+    ("[jsonlines]", "match = 3", "", "found 3; allowed is a table"),
+    ("[jsonlines]", "calibration = { illuminance = {} }", "calibration.illuminance", "sensor: air_temperature"),
+    ("[jsonlines]", "calibration = { illuminence = {} }", "calibration.illuminence", 'did you mean "illuminance"?'),
+    ("[queue]", "size_max = 9", "", "found 9; allowed is a whole number from 10 to 1000000"),
+    ("[queue]", "size_max = 1000.0", "", "found 1000.0"),
+    ("[journal]", 'path = ""', "", 'found ""; allowed is a path'),
+    ("[journal]", "path = 3", "", "found 3; allowed is a path"),
+    ("[journal]", "size_max = 256", "", 'found 256; allowed is a number and a unit such as "256 MB" (kB'),
+    ("[journal]", 'size_max = "256 XB"', "", 'found "256 XB"; allowed is a number and a unit such as "256 MB" (kB'),
+    ("[journal]", 'size_max = "999 kB"', "", "from 1 MB to 1000 GB"),
+    ("[journal]", 'retention = "1 month"', "", 'such as "30 d" (s, min, h, d) from 0 s to 3650 d'),
+    ("[journal]", 'retention_s = "1 d"', "", 'did you mean "retention"?'),
+    ("[journal]", "commit_period_s = 0", "", "from 0.1 to 60"),
+    ("[journal]", 'when_full = "thin"', "", 'found "thin"; allowed is "drop_oldest" or "block"'),
+    ("[journal]", "history_period_s = 300", "", "unknown key"),
+    ("[sinks.logstash]", "batch_size_max = 10001", "", "from 1 to 10000"),
+    ("[sinks.logstash]", "linger_s = 61", "", "from 0 to 60"),
+    ("[sinks.logstash]", "timeout_s = 0.5", "", "from 1 to 600"),
+    ("[sinks.logstash]", 'compression = "zstd"', "", 'allowed is "gzip" or "none"'),
+    ("[sinks.logstash]", "in_flight_max = 9", "", "from 1 to 8"),
+    ("[sinks.logstash]", "delay_s_max = 0", "", "from 1 to 3600"),
+    ("[sinks.logstash]", 'username = "weatherd"', "", "goes only together with password_file"),
+    ("[sinks.logstash]", 'password = "secret"', "", 'did you mean "password_file"?'),
+    ("[sinks.logstash]", 'tls = { ca_file = "ca.pem" }', "tls.ca_file", "there is no file"),
+    ("[log]", 'level = "INFO"', "", 'found "INFO"; allowed is "debug", "info", "warning" or "error"'),
+    ("", "[sink.logstash]", "sink", 'did you mean "sinks"?'),
+    ("", "[sinks.logstsh]", "sinks.logstsh", 'did you mean "logstash"?'),
+    ("", "[sinks.mqtt]", "sinks.mqtt", "unknown key; known is logstash"),
+    ("", "[[queue]]", "queue", "found a list of 1; allowed is a table"),
+]
+
+
+@pytest.mark.parametrize(("table", "line", "key", "message"), MISTAKES)
+def test_a_mistake_is_told_with_its_line_and_key(
+    table: str, line: str, key: str, message: str, mistakes_of: MistakesOf
+) -> None:
+    """One wrong line is one mistake, at its key; what was found and what is allowed stand in it."""
+    driver = table.strip("[]") in {"bmp280", "htu21d", "jsonlines"}
+    rest = [] if table == "[station]" else ["[station]", 'id = "s"']
+    rest += [] if driver else ["[[sensors]]", 'name = "b"', 'driver = "bmp280"']
+    own, _, _ = line.partition(" = ")
+    beside = [other for other in BESIDE[table].splitlines() if not other.startswith(f"{own} = ")]
+    text = "\n".join([*rest, "[[sensors]]" if driver else table, line, *beside])
+    found = mistakes_of(text)
+    assert len(found) == 1, found
+    where = "sensors[0]" if driver else table.strip("[]")
+    assert found[0][1] == (".".join(part for part in (where, key or own) if part))
+    assert message in found[0][2]
+    if not key:
+        assert found[0][0] == len(rest) + 2
+
+
+MAPPED = [
+    ('air_temprature = "t"', "air_temprature", 'unknown key; did you mean "air_temperature"?'),
+    ('air_temperature = ""', "air_temperature", 'found ""; allowed is a table or the name of a field'),
+    ("air_temperature = 3", "air_temperature", "found 3; allowed is a table or the name of a field"),
+    ("air_temperature = {}", "air_temperature.field", "missing; needed is the name of a field"),
+    ('air_temperature = { field = "t", unit = "F" }', "air_temperature.unit", 'allowed is "degC", "degF" or "K"'),
+    ('wind_speed = { field = "t", unit = "mph" }', "wind_speed.unit", '"m/s", "km/h", "mi/h" or "kt"'),
+    ('illuminance = { field = "t", unit = "degF" }', "illuminance.unit", 'found "degF"; allowed is "lx"'),
+    ('air_pressure = { field = "t", counter = true }', "air_pressure.counter", "true only for rainfall_amount"),
+    ('rainfall_amount = { field = "t", counter_max = 9 }', "rainfall_amount.counter_max", "together with counter"),
+    (
+        'rainfall_amount = { field = "t", counter = true, counter_max = 0 }',
+        "rainfall_amount.counter_max",
+        "found 0; allowed is a number above 0",
+    ),
+    ("", "", "found an empty table; allowed is a table of at least one quantity and its field"),
+]
+
+
+@pytest.mark.parametrize(("quantities", "key", "message"), MAPPED)
+def test_a_mistake_in_a_mapping_is_told(quantities: str, key: str, message: str, mistakes_of: MistakesOf) -> None:
+    """Quantities, their fields, units and counters are checked against each other."""
+    text = f"""\
+[station]
+id = "s"
+[[sensors]]
+name = "x"
+driver = "jsonlines"
+listen = "localhost:1"
+quantities = {{ {quantities} }}
+"""
+    ((line, found_key, found),) = mistakes_of(text)
+    assert line == 7
+    assert found_key == ".".join(part for part in ("sensors[0].quantities", key) if part)
+    assert message in found
+
+
+MANY = "".join(
+    f'[[sensors]]\nname = "s{n}"\ndriver = "jsonlines"\nlisten = "/s"\nquantities.illuminance = "l"\n'
+    for n in range(201)
+)
+
+
+@pytest.mark.parametrize(
+    ("sensors", "key", "message"),
+    [
+        ("", "sensors", "no sensors; add a table [[sensors]]"),
+        ("sensors = []", "sensors", "no sensors"),
+        ("[sensors]\nname = 3", "sensors", "found a table; allowed is a list of at most 200 tables, each under [[sens"),
+        ("sensors = 3", "sensors", "found 3"),
+        ("sensors = [3]", "sensors[0]", "found 3; allowed is a table"),
+        ('[[sensors]]\nname = "b"', "sensors[0].driver", 'missing; needed is "bmp280", "htu21d" or "jsonlines"'),
+        ('[[sensors]]\nname = "b"\ndriver = "bmp208"', "sensors[0].driver", 'found "bmp208"; allowed is "bmp280"'),
+        ('[[sensors]]\nname = "b"\ndriver = ["bmp280"]', "sensors[0].driver", "found a list of 1"),
+        ('[[sensors]]\nname = "B"\ndriver = "bmp280"', "sensors[0].name", 'found "B"; allowed is 1 to 64 characters'),
+        ('[[sensors]]\ndriver = "bmp280"', "sensors[0].name", "missing"),
+        (
+            '[[sensors]]\nname = "g"\ndriver = "jsonlines"\nquantities = { illuminance = "l" }',
+            "sensors[0]",
+            "needs a command to start or an address to listen at",
+        ),
+        (
+            '[[sensors]]\nname = "g"\ndriver = "jsonlines"\nlisten = "/s"',
+            "sensors[0].quantities",
+            "missing; needed is a table of at least one quantity and its field",
+        ),
+        (
+            '[[sensors]]\nname = "g"\ndriver = "jsonlines"\ncommand = "rtl_433"\nquantities = { illuminance = "l" }',
+            "sensors[0].command",
+            'found "rtl_433"; allowed is a list of texts: a program and its arguments',
+        ),
+        (
+            '[[sensors]]\nname = "g"\ndriver = "jsonlines"\ncommand = []\nquantities = { illuminance = "l" }',
+            "sensors[0].command",
+            "found an empty list",
+        ),
+        (
+            '[[sensors]]\nname = "g"\ndriver = "jsonlines"\ncommand = ["a\\u0000"]\nquantities = { illuminance = "l" }',
+            "sensors[0].command[0]",
+            "allowed is a text without a zero character",
+        ),
+        (
+            '[[sensors]]\nname = "g"\ndriver = "jsonlines"\nlisten = "0.0.0.0:1"\nquantities = { illuminance = "l" }',
+            "sensors[0].listen",
+            "only loopback hosts",
+        ),
+        (
+            '[[sensors]]\nname = "b"\ndriver = "bmp280"\n[[sensors]]\nname = "b"\ndriver = "htu21d"',
+            "sensors[1].name",
+            '"b" is already the name of sensors[0]',
+        ),
+        (
+            '[[sensors]]\nname = "b"\ndriver = "bmp280"\n[[sensors]]\nname = "c"\ndriver = "bmp280"',
+            "sensors[1].address",
+            "0x77 is already the address of sensors[0]",
+        ),
+        (MANY, "sensors", "found a list of 201; allowed is a list of at most 200 tables"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_a_mistake_of_a_sensor_is_told(sensors: str, key: str, message: str, mistakes_of: MistakesOf) -> None:
+    """Sensors have a driver that is known, and neither name nor address of another."""
+    text = f'{sensors}\n[station]\nid = "s"' if sensors.startswith("sensors") else f'[station]\nid = "s"\n{sensors}'
+    ((_, found_key, found),) = mistakes_of(text)
+    assert found_key == key
+    assert message in found
+
+
+def test_a_misspelt_quantity_is_not_told_twice(mistakes_of: MistakesOf) -> None:
+    """A calibration of the quantity that was meant is no mistake of its own."""
+    ((line, key, _),) = mistakes_of(
+        '[station]\nid = "s"\n[[sensors]]\nname = "g"\ndriver = "jsonlines"\nlisten = "/s"\n'
+        'quantities = { iluminance = "l" }\ncalibration = { illuminance = { slope = 2 } }\n'
+    )
+    assert (line, key) == (7, "sensors[0].quantities.iluminance")
+
+
+def test_equal_names_are_told_although_a_driver_is_unknown(mistakes_of: MistakesOf) -> None:
+    """One mistake does not hide another: what is right in a wrong table still counts."""
+    found = mistakes_of(
+        '[station]\nid = "s"\n[[sensors]]\nname = "b"\ndriver = "x"\n[[sensors]]\nname = "b"\ndriver = "bmp280"\n'
+        'address = 0\n[[sensors]]\nname = "c"\naddress = 0x77\ndriver = "bmp280"\nx = 1\n[[sensors]]\nname = "c"\n'
+        'driver = "bmp280"\n'
+    )
+    assert [(line, key) for line, key, _ in found] == [
+        (5, "sensors[0].driver"),
+        (7, "sensors[1].name"),
+        (9, "sensors[1].address"),
+        (14, "sensors[2].x"),
+        (15, "sensors[3].address"),
+        (16, "sensors[3].name"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("batch_size_max = 1", [("urls", "missing; needed is a list of 1 to 16 URLs")]),
+        ("urls = []", [("urls", "found an empty list; allowed is a list of 1 to 16 URLs")]),
+        ('urls = "http://a"', [("urls", 'found "http://a"; allowed is a list of 1 to 16 URLs')]),
+        (f"urls = {[f'http://a{n}' for n in range(17)]}", [("urls", "found a list of 17")]),
+        ('urls = ["logstash:8080"]', [("urls[0]", 'found "logstash:8080"; allowed is an http or https URL')]),
+        ('urls = ["http://a", "HTTP://A:80/"]', [("urls[1]", "the same as urls[0]")]),
+        ('urls = ["http://a"]\ntls = {}', [("tls", "goes only together with an https URL")]),
+        ('urls = ["http://a", 3]\ntls = {}', [("urls[1]", "found 3")]),
+        (
+            'urls = ["https://a"]\ntls = { key_file = "nope" }',
+            [("tls.key_file", "goes only together with cert_file"), ("tls.key_file", "there is no file")],
+        ),
+        (
+            'urls = ["http://a"]\npassword_file = "nope"',
+            [("password_file", "together with username"), ("password_file", "there is no file")],
+        ),
+        (
+            'urls = ["http://a"]\nusername = "u"\npassword_file = "empty"',
+            [("password_file", "holds no password")],
+        ),
+        (
+            'urls = ["http://a"]\nusername = "u"\npassword_file = "long"',
+            [("username", "has with its password more than 1024 bytes")],
+        ),
+    ],
+)
+def test_a_mistake_of_logstash_is_told(
+    lines: str, expected: list[tuple[str, str]], mistakes_of: MistakesOf, tmp_path: Path
+) -> None:
+    """URLs, certificates and credentials are checked together, before the first attempt is."""
+    (tmp_path / "empty").touch()
+    (tmp_path / "long").write_text("p" * 1024)
+    found = mistakes_of(f'[station]\nid = "s"\n[[sensors]]\nname = "b"\ndriver = "bmp280"\n[sinks.logstash]\n{lines}\n')
+    assert len(found) == len(expected)
+    for (_, key, message), (expected_key, expected_message) in zip(found, expected, strict=True):
+        assert key == f"sinks.logstash.{expected_key}"
+        assert expected_message in message
+
+
+TEN = """\
+[station]
+id = "Porto Alegre"        # capitals and a space
+latitude = -95.0           # beyond the pole
+longitude = -51.23
+
+[i2c]
+bus = true                 # no number
+
+[[sensors]]
+name = "barometer"
+driver = "bmp280"
+adress = 0x76              # misspelt
+calibration = { air_pressure = { offset = 0 } }
+
+[[sensors]]
+name = "barometer"         # a second time
+driver = "htu21d"
+sample_period_s = "1 s"    # no number
+
+[[sensors]]
+name = "roof"
+driver = "rain"            # nobody knows it
+
+[journal]
+size_max = "256 XB"        # no unit
+description = '''          # unknown
+[journal]
+size_max = 3
+'''
+
+[sinks.logstash]
+urls = [
+  "http://logstash:8080",
+  "logstash",              # no URL
+]
+"""
+
+
+def test_ten_mistakes_are_ten_with_their_lines(mistakes_of: MistakesOf) -> None:
+    """All mistakes of a file are told at once, each on its line, and nothing else is."""
+    found = mistakes_of(TEN)
+    assert [(line, key) for line, key, _ in found] == [
+        (2, "station.id"),
+        (3, "station.latitude"),
+        (7, "i2c.bus"),
+        (12, "sensors[0].adress"),
+        (16, "sensors[1].name"),
+        (18, "sensors[1].sample_period_s"),
+        (22, "sensors[2].driver"),
+        (25, "journal.size_max"),
+        (26, "journal.description"),
+        (34, "sinks.logstash.urls[1]"),
+    ]
+    assert [line for line, _, _ in found] == [
+        number for number, line in enumerate(TEN.splitlines(), start=1) if "  # " in line
+    ]
+
+
+def test_no_secret_is_ever_repeated(tmp_path: Path) -> None:
+    """Wherever people put a password by mistake, the report does not show it."""
+    (tmp_path / "two-lines").write_text("hunter2\nhunter2\n")
+    with pytest.raises(ConfigError) as caught:
+        parse(
+            """
+[station]
+id = "s"
+password = "hunter2"
+[[sensors]]
+name = "b"
+driver = "bmp280"
+[sinks.logstash]
+urls = ["https://weatherd:hunter2@logstash", "weatherd:hunter2@logstash"]
+username = "weatherd:hunter2"
+password_file = "two-lines"
+password = "hunter2"
+compression = "https://weatherd:hunter2@logstash"
+""",
+            tmp_path,
+        )
+    assert len(caught.value.mistakes) == 6
+    assert "hunter2" not in caught.value.report()
+    assert "hunter2" not in repr(caught.value)

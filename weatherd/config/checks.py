@@ -1,0 +1,180 @@
+"""
+What one key alone cannot tell: pairs that go together, and things that must differ.
+
+A check is a function whose parameters are fields of one table; it runs when those were read without a mistake.
+The parameter `given` holds the keys that are spelled out in the table, right or wrong. A table inside that has
+mistakes of its own comes with only those of its fields that are right, so a check asks with `getattr`.
+"""
+
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from weatherd.config import schema
+from weatherd.config.locate import KeyPath
+from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password
+from weatherd.config.words import choice, quoted
+from weatherd.errors import ConfigError
+from weatherd.model import QUANTITIES, Reduction
+from weatherd.processing.units import convertible
+
+Found = Iterator[tuple[KeyPath, str]]
+"""Mistakes: where, counted from the table that is checked, and what."""
+
+
+def together(*keys: str) -> Callable[..., Found]:
+    """Return a check that of these keys either all are given or none."""
+
+    def check(given: KeysView[str]) -> Found:
+        there = [key for key in keys if key in given]
+        missing = [key for key in keys if key not in given]
+        if there and missing:
+            yield (there[0],), f"goes only together with {choice(missing, 'and')}"
+
+    return check
+
+
+def one_source(given: KeysView[str]) -> Found:
+    """Refuse a sensor that has neither a command nor an address, or both."""
+    if given >= {"command", "listen"}:
+        yield ("listen",), "goes not together with command; keep one of the two"
+    elif not given & {"command", "listen"}:
+        yield (), "needs a command to start or an address to listen at"
+
+
+def whole_multiple(sample_period_s: float, report_period_s: float) -> Found:
+    """Refuse periods that would leave a sample half in one report and half in the next."""
+    samples = report_period_s / sample_period_s
+    if round(samples) < 1 or abs(samples - round(samples)) > 1e-6:  # noqa: PLR2004  -- 0.3 / 0.1 is not 3 either
+        yield (
+            ("report_period_s",),
+            f"found {report_period_s}; allowed is a whole multiple of sample_period_s = {sample_period_s}",
+        )
+
+
+def none_or_a_second(report_period_s: float) -> Found:
+    """Refuse what is less than a second without being nothing."""
+    if 0 < report_period_s < 1:
+        yield ("report_period_s",), f"found {report_period_s}; allowed is 0 or from 1 to 86400"
+
+
+def units_convert(quantities: Mapping[str, Any]) -> Found:
+    """Refuse a unit that cannot become the quantity's own."""
+    for quantity, mapped in quantities.items():
+        unit = getattr(mapped, "unit", None)
+        if unit is not None and unit not in (units := convertible(QUANTITIES[quantity].unit)):
+            words = choice([quoted(name) for name in units])
+            yield ("quantities", quantity, "unit"), f"found {quoted(unit)}; allowed is {words}"
+
+
+def counters_are_sums(quantities: Mapping[str, Any]) -> Found:
+    """Refuse a running total of what does not add up."""
+    sums = [name for name, quantity in QUANTITIES.items() if quantity.reduction is Reduction.SUM]
+    for quantity, mapped in quantities.items():
+        if getattr(mapped, "counter", False) and quantity not in sums:
+            yield ("quantities", quantity, "counter"), f"found true; allowed is true only for {choice(sums)}"
+
+
+def wraps_a_counter(counter: bool, counter_max: float | None) -> Found:  # noqa: FBT001  -- called by name
+    """Refuse a wrap of what is no counter."""
+    if counter_max is not None and not counter:
+        yield ("counter_max",), "goes only together with counter = true"
+
+
+def calibrates_what_it_yields(quantities: Mapping[str, Any], calibration: Mapping[str, Any]) -> Found:
+    """Refuse a calibration of what the sensor does not send."""
+    if not quantities or not quantities.keys() <= QUANTITIES.keys():
+        return  # a mistake that is told already, and perhaps the cause of others
+    for quantity in calibration:
+        if quantity in QUANTITIES and quantity not in quantities:
+            words = choice(list(quantities), "and")
+            yield ("calibration", quantity), f"not among the quantities of this sensor: {words}"
+
+
+def labels_differ(labels: Sequence[Any]) -> Found:
+    """Refuse a label that is named twice."""
+    yield from _twice("labels", labels, str)
+
+
+def urls_differ(urls: Sequence[Any]) -> Found:
+    """Refuse a server that is named twice, even if written in two ways."""
+    yield from _twice("urls", urls, _normal)
+
+
+def _twice(key: str, items: Sequence[Any], normal: Callable[[str], object]) -> Found:
+    first: dict[object, int] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, str) and first.setdefault(normal(item), index) != index:
+            yield (key, index), f"the same as {key}[{first[normal(item)]}]"
+
+
+def _normal(url: str) -> object:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, parts.hostname, port, parts.path or "/", parts.query
+
+
+def tls_needs_https(urls: Sequence[Any], tls: object) -> Found:
+    """Refuse certificates that no connection would use."""
+    readable = all(isinstance(url, str) for url in urls)
+    if tls is not None and readable and not any(urlsplit(url).scheme == "https" for url in urls):
+        yield ("tls",), "goes only together with an https URL"
+
+
+def credentials_fit(username: str | None, password_file: Path | None) -> Found:
+    """Refuse a password file that holds no password, before the first attempt does."""
+    if username is None or password_file is None:
+        return
+    try:
+        password = read_password(password_file)
+    except ConfigError as error:
+        yield ("password_file",), error.sentence
+        return
+    if len(f"{username}{password}".encode()) > PASSWORD_SIZE_MAX:
+        yield ("username",), f"has with its password more than {PASSWORD_SIZE_MAX} bytes"
+
+
+def some_sensors(sensors: Sequence[Any]) -> Found:
+    """Refuse a station without a sensor."""
+    if not sensors:
+        yield ("sensors",), "no sensors; add a table [[sensors]]"
+
+
+def names_differ(sensors: Sequence[Any]) -> Found:
+    """Refuse two sensors with one name."""
+    first: dict[str, int] = {}
+    for index, sensor in enumerate(sensors):
+        name = getattr(sensor, "name", None)
+        if name is not None and first.setdefault(name, index) != index:
+            yield ("sensors", index, "name"), f"{quoted(name)} is already the name of sensors[{first[name]}]"
+
+
+def addresses_differ(sensors: Sequence[Any]) -> Found:
+    """Refuse two chips at one address of the bus."""
+    first: dict[int, int] = {}
+    for index, sensor in enumerate(sensors):
+        address = getattr(sensor, "address", None)
+        if address is not None and first.setdefault(address, index) != index:
+            message = f"{address:#x} is already the address of sensors[{first[address]}], and each chip needs its own"
+            yield ("sensors", index, "address"), message
+
+
+CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
+    schema.Station: (together("latitude", "longitude"),),
+    schema.Bmp280: (whole_multiple,),
+    schema.Htu21d: (whole_multiple,),
+    schema.Mapped: (wraps_a_counter,),
+    schema.JsonLines: (
+        one_source,
+        none_or_a_second,
+        units_convert,
+        counters_are_sums,
+        calibrates_what_it_yields,
+        labels_differ,
+    ),
+    schema.Tls: (together("cert_file", "key_file"),),
+    schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
+    schema.Config: (some_sensors, names_differ, addresses_differ),
+}
+"""The checks of each table."""

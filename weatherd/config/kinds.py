@@ -1,0 +1,175 @@
+"""
+The kinds of value that TOML itself does not have: an address to listen at, a URL, a file, a size.
+
+A kind stands in the schema as an annotation. It turns a text into a value or raises ValueError: with a message
+of its own, or empty, and then the reader is told what was found and what is allowed.
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from msgspec import Meta
+
+from weatherd.config.amounts import parse_duration, parse_size, write_duration, write_size
+from weatherd.config.words import quoted
+from weatherd.model import QUANTITIES
+
+
+class Text(NamedTuple):
+    """A value that is written as a text: how to read it, and what is allowed, in words."""
+
+    parse: Callable[[str], Any]
+    allowed: str
+
+
+class Place(NamedTuple):
+    """As `Text`, for what is looked up from the folder of the configuration file."""
+
+    parse: Callable[[str, Path], Path]
+    allowed: str
+
+
+class OneOf(NamedTuple):
+    """A text out of a list that is too long, or too alive, for a Literal."""
+
+    words: Sequence[str]
+
+
+class Shown(NamedTuple):
+    """How people write a number of this kind."""
+
+    write: Callable[[Any], str]
+
+
+class Address(NamedTuple):
+    """Where to listen with TCP: a host of this very machine and a port."""
+
+    host: str
+    port: int
+
+
+PORT_MAX = 65_535
+UNIX_PATH_MAX = 107
+"""Bytes in the path of a Unix socket (unix(7): 108 with the closing zero)."""
+
+
+def parse_listen(text: str) -> Address | Path:
+    """Read ``host:port`` on loopback, or the absolute path of a Unix socket."""
+    if text.startswith("/") and text.isprintable():
+        if len(text.encode()) > UNIX_PATH_MAX:
+            raise ValueError(f"the path of a Unix socket has at most {UNIX_PATH_MAX} bytes")
+        return Path(text)
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]/\s]+)):([0-9]{1,5})", text)
+    if not found or not 1 <= int(found[3]) <= PORT_MAX:
+        raise ValueError
+    host = found[1] or found[2]
+    if not _is_loopback(host):
+        raise ValueError(
+            f"{quoted(host)} is not this machine; allowed are only loopback hosts: 127.0.0.1, [::1] and localhost"
+        )
+    return Address(host, int(found[3]))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def parse_url(text: str) -> str:
+    """Check an http or https URL; it stays as it is written."""
+    if "@" in text:
+        raise ValueError('a URL may not carry a user or a password ("@"); use username and password_file')
+    try:
+        url = urlsplit(text)
+        _check_host(url.hostname or "")
+        complete = url.scheme in {"http", "https"} and url.port != 0 and not url.netloc.endswith(":")
+    except ValueError:
+        complete = False
+    if not complete or not text.isprintable() or re.search(r'[\s<>"{}|\\^`]', text):
+        raise ValueError
+    return text
+
+
+def _check_host(host: str) -> None:
+    if ":" in host:
+        ipaddress.IPv6Address(host)
+    elif not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", host):
+        raise ValueError
+
+
+def parse_time_zone(text: str) -> str:
+    """Check the name of a time zone; UTC is known even where no zones are installed."""
+    if text != "UTC":
+        try:
+            ZoneInfo(text)
+        except (KeyError, OSError, ValueError):
+            raise ValueError from None
+    return text
+
+
+def parse_username(text: str) -> str:
+    """Check a name for HTTP Basic (RFC 7617). It is never repeated: people put "user:password" here."""
+    if not text or ":" in text or not text.isprintable():
+        raise ValueError('is empty, or has a ":" or a line break in it; the password belongs into password_file')
+    return text
+
+
+def place(text: str, folder: Path) -> Path:
+    """Return a path, a relative one counted from the folder."""
+    if not text or not text.isprintable():
+        raise ValueError
+    return folder / text
+
+
+def existing_file(text: str, folder: Path) -> Path:
+    """Find a file that can be read: a relative one in systemd's credentials folder, else in ours."""
+    path = place(text, folder)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    try:
+        if credentials and Path(credentials, text).is_file():
+            path = Path(credentials, text)
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is no file")
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise ValueError(f"there is no file {path}{_elsewhere(text, credentials)}") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    return path
+
+
+def _elsewhere(text: str, credentials: str | None) -> str:
+    if Path(text).is_absolute():
+        return ""
+    where = f"nor one in {credentials}" if credentials else "and CREDENTIALS_DIRECTORY is not set"
+    return f", {where}, where relative names are looked up first"
+
+
+ByteSize = Annotated[
+    int,
+    Text(parse_size, 'a number and a unit such as "256 MB" (kB, MB, GB, KiB, MiB, GiB)'),
+    Shown(write_size),
+]
+Duration = Annotated[
+    float, Text(parse_duration, 'a number and a unit such as "30 d" (s, min, h, d)'), Shown(write_duration)
+]
+Url = Annotated[str, Text(parse_url, "an http or https URL with a host")]
+Listen = Annotated[
+    Address | Path, Text(parse_listen, '"127.0.0.1:7433", "[::1]:7433", "localhost:7433" or an absolute path')
+]
+TimeZone = Annotated[str, Text(parse_time_zone, 'an IANA time zone such as "UTC" or "America/Sao_Paulo"')]
+Username = Annotated[str, Text(parse_username, "a text")]
+FilePlace = Annotated[Path, Place(place, "a path")]
+ExistingFile = Annotated[Path, Place(existing_file, "a path")]
+QuantityName = Annotated[str, OneOf(tuple(QUANTITIES))]
+Name = Annotated[str, Meta(pattern=r"[a-z0-9_-]{1,64}", description='1 to 64 characters out of a-z, 0-9, "_" and "-"')]
+FieldName = Annotated[str, Meta(min_length=1, description="the name of a field")]
+Argument = Annotated[str, Meta(pattern=r"[^\0]*", description="a text without a zero character")]

@@ -1,0 +1,216 @@
+"""
+The whole configuration: every table, key, type, default and range.
+
+Field names are TOML keys; where the unit is part of the text ("30 d"), the field has it in its name and the key
+is given beside it. What one key alone cannot tell stands in `weatherd.config.checks`. People read
+``config/weatherd.toml``, which a test compares with this.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from msgspec import Meta, Struct, field
+
+from weatherd import model
+from weatherd.config.kinds import (
+    Argument,
+    ByteSize,
+    Duration,
+    ExistingFile,
+    FieldName,
+    FilePlace,
+    Listen,
+    Name,
+    QuantityName,
+    Shown,
+    Text,
+    TimeZone,
+    Url,
+    Username,
+)
+from weatherd.processing.calibration import Line
+from weatherd.processing.units import conversion
+
+
+class Station(model.Station, frozen=True):
+    """The station as the model knows it, with what is allowed."""
+
+    id: Annotated[str, Meta(pattern=r"[a-z0-9-]{1,64}", description='1 to 64 characters out of a-z, 0-9 and "-"')]
+    name: Annotated[str, Meta(max_length=256)] = ""
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    elevation_m: Annotated[float, Meta(ge=-500, le=9000)] | None = None
+
+
+class I2c(Struct, frozen=True):
+    """The bus: a number for /dev/i2c-N, or emulated chips."""
+
+    bus: Annotated[int, Meta(ge=0, le=255)] | Literal["simulated"] = 1
+
+
+class Calibration(Struct, frozen=True):
+    """One quantity's line: calibrated = slope * measured + offset, in the quantity's unit."""
+
+    offset: float = 0.0
+    slope: Annotated[float, Meta(gt=0)] = 1.0
+
+
+SamplePeriod = Annotated[float, Meta(ge=0.1, le=3600)]
+ReportPeriod = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Bmp280(Struct, frozen=True, tag_field="driver", tag="bmp280"):
+    """Bosch BMP280 on the I2C bus: air pressure and air temperature."""
+
+    name: Name
+    address: Annotated[Literal[0x76, 0x77], Shown(hex)] = 0x77
+    sample_period_s: SamplePeriod = 1.0
+    report_period_s: ReportPeriod = 10.0
+    calibration: Mapping[Literal["air_pressure", "air_temperature"], Calibration] = {}
+
+
+class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
+    """TE Connectivity HTU21D on the I2C bus: air temperature and relative humidity."""
+
+    name: Name
+    address: Annotated[Literal[0x40], Shown(hex)] = 0x40
+    sample_period_s: SamplePeriod = 1.0
+    report_period_s: ReportPeriod = 10.0
+    calibration: Mapping[Literal["air_temperature", "relative_humidity"], Calibration] = {}
+
+
+class Mapped(Struct, frozen=True):
+    """
+    The field of a JSON line that holds a quantity.
+
+    Attributes:
+        unit: What the program sends; None for the quantity's own.
+        counter: Whether it is a running total, of which the increase counts.
+        counter_max: The value at which the running total wraps to zero; None if it never does.
+    """
+
+    field: FieldName
+    unit: str | None = None
+    counter: bool = False
+    counter_max: Annotated[float, Meta(gt=0)] | None = None
+
+
+def _just_a_field(text: str) -> Mapped:
+    if not text:
+        raise ValueError
+    return Mapped(field=text)
+
+
+class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
+    """Any program that prints a JSON object a line, or a socket that one writes to."""
+
+    name: Name
+    quantities: Annotated[
+        Mapping[QuantityName, Mapped | Annotated[Mapped, Text(_just_a_field, "the name of a field")]],
+        Meta(min_length=1, description="a table of at least one quantity and its field"),
+    ]
+    command: (
+        Annotated[tuple[Argument, ...], Meta(min_length=1, description="a list of texts: a program and its arguments")]
+        | None
+    ) = None
+    listen: Listen | None = None
+    match: Mapping[FieldName, str | int | float | bool] = {}
+    observed_at: FieldName | None = None
+    time_zone: TimeZone = "UTC"
+    labels: Annotated[
+        tuple[FieldName, ...],
+        Meta(max_length=model.LABELS_MAX, description=f"a list of at most {model.LABELS_MAX} field names"),
+    ] = ()
+    report_period_s: Annotated[float, Meta(ge=0, le=86_400, description="0 or from 1 to 86400")] = 10.0
+    repeat_window_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
+    calibration: Mapping[QuantityName, Calibration] = {}
+
+    @property
+    def effective_repeat_window_s(self) -> float:
+        """How long an equal line counts as a repeat: radio transmitters send everything several times."""
+        if self.repeat_window_s is not None:
+            return self.repeat_window_s
+        return 3.0 if self.command or self.match else 0.0
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of times without an offset."""
+        return UTC if self.time_zone == "UTC" else ZoneInfo(self.time_zone)
+
+    def conversion(self, quantity: str) -> Line:
+        """Return the line from what the program sends to the quantity's own unit."""
+        own = model.QUANTITIES[quantity].unit
+        return conversion(self.quantities[quantity].unit or own, own)
+
+
+SENSORS_MAX = 200
+Sensor = Bmp280 | Htu21d | JsonLines
+
+
+class Queue(Struct, frozen=True):
+    """Observations in memory, on their way to the journal."""
+
+    size_max: Annotated[int, Meta(ge=10, le=1_000_000)] = 1000
+
+
+class Journal(Struct, frozen=True):
+    """Observations on disk, until every sink has them and the retention is over."""
+
+    path: FilePlace = Path("/var/lib/weatherd/journal.db")
+    size_max: Annotated[ByteSize, Meta(ge=10**6, le=10**12)] = 256 * 10**6
+    retention_s: Annotated[Duration, Meta(ge=0, le=3650 * 86_400)] = field(default=30 * 86_400.0, name="retention")
+    commit_period_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
+    when_full: Literal["drop_oldest", "block"] = "drop_oldest"
+
+
+class Tls(Struct, frozen=True):
+    """The authority that Logstash's certificate must come from, and the station's own certificate."""
+
+    ca_file: ExistingFile | None = None
+    cert_file: ExistingFile | None = None
+    key_file: ExistingFile | None = None
+
+
+class Logstash(Struct, frozen=True):
+    """Logstash's HTTP input. The password itself is not here: see `weatherd.config.read_password`."""
+
+    urls: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=16, description="a list of 1 to 16 URLs")]
+    batch_size_max: Annotated[int, Meta(ge=1, le=10_000)] = 500
+    linger_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
+    timeout_s: Annotated[float, Meta(ge=1, le=600)] = 60.0
+    compression: Literal["gzip", "none"] = "gzip"
+    in_flight_max: Annotated[int, Meta(ge=1, le=8)] = 2
+    delay_s_max: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    username: Username | None = None
+    password_file: ExistingFile | None = None
+    tls: Tls | None = None
+
+
+class Sinks(Struct, frozen=True):
+    """Where the observations go; what is not there is not served."""
+
+    logstash: Logstash | None = None
+
+
+class Log(Struct, frozen=True):
+    """How much the daemon tells."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Struct, frozen=True):
+    """The whole configuration, checked."""
+
+    station: Station
+    sensors: Annotated[
+        tuple[Sensor, ...],
+        Meta(max_length=SENSORS_MAX, description=f"a list of at most {SENSORS_MAX} tables, each under [[sensors]]"),
+    ] = ()
+    i2c: I2c = I2c()
+    queue: Queue = Queue()
+    journal: Journal = Journal()
+    sinks: Sinks = Sinks()
+    log: Log = Log()

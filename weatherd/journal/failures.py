@@ -1,0 +1,70 @@
+"""What SQLite and the system say when a disk fails, told as a sentence and a hint."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from weatherd.errors import JournalDamaged, JournalError, JournalUnavailable
+
+_RESULT_CODE_MASK = 0xFF  # The rest of an extended result code is detail (sqlite.org/rescode.html).
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """
+    Turn a failure of the disk or of the file into one that a person can do something about.
+
+    Anything else that SQLite raises is a programmer's error, and stays what it is.
+
+    Raises:
+        JournalUnavailable: If the disk does not do what was asked; try again.
+        JournalDamaged: If the file is no journal. Trying again does not help.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        translated = _translate(error, path)
+        if translated is None:
+            raise
+        raise translated from error
+    except OSError as error:
+        raise JournalUnavailable(
+            f"the journal {path} cannot be opened: {error.strerror}",
+            f"see `ls -ld {path.parent} {path}`, of which the daemon's user must be able to write both, "
+            f"and `df -h {path.parent}`",
+        ) from error
+
+
+def _translate(error: sqlite3.Error, path: Path) -> JournalError | None:
+    # An error raised by the module itself, for a wrong use of it, carries no code.
+    match getattr(error, "sqlite_errorcode", 0) & _RESULT_CODE_MASK:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return JournalUnavailable(
+                f"the journal {path} is in use by another process",
+                f"is another weatherd running? see `systemctl status weatherd` and `fuser -v {path}`",
+            )
+        case sqlite3.SQLITE_FULL:
+            return JournalUnavailable(
+                f"the disk is full under the journal {path}",
+                f"make room: see `df -h {path.parent}`",
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+            return JournalUnavailable(
+                f"the journal {path} cannot be written: {error}",
+                f"see `ls -ld {path.parent} {path}` and `findmnt --target {path.parent}`: "
+                "a file system with faults is turned read-only",
+            )
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_NOMEM:
+            return JournalUnavailable(
+                f"the disk fails under the journal {path}: {error} ({error.sqlite_errorname})",
+                f"see `dmesg` and `df -h {path.parent}`; a worn card is often the cause",
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return JournalDamaged(
+                f"the journal {path} is damaged, or is no journal: {error}",
+                f"set {path.name} and {path.name}-wal aside while no daemon runs; "
+                "a new journal is made at the next start",
+            )
+        case _:
+            return None

@@ -1,0 +1,75 @@
+"""What a sink refused for good: kept as it was sent, within bounds, so that a person can look and try again."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from weatherd.model import Batch
+
+QUARANTINE_MAX = 10_000
+"""Documents in quarantine, of all sinks together."""
+
+REASON_LENGTH_MAX = 1000
+"""Characters kept of a reason, which may be a whole page of HTML."""
+
+_COUNT = """
+    SELECT sink, count(*), sum(length(document) + length(reason)) FROM quarantine GROUP BY sink
+"""
+
+_ADD = """
+    INSERT OR IGNORE INTO quarantine (sink, seq, reason, quarantined_at_ms, document) VALUES (?, ?, ?, ?, ?)
+"""
+
+_DELETE_OLDEST = """
+    DELETE FROM quarantine WHERE id = (SELECT min(id) FROM quarantine)
+    RETURNING sink, length(document) + length(reason)
+"""
+
+
+class Held(NamedTuple):
+    """
+    What is in quarantine, known without looking.
+
+    Attributes:
+        counts: Documents by sink.
+        size: Bytes of the documents and their reasons.
+    """
+
+    counts: Mapping[str, int] = MappingProxyType({})
+    size: int = 0
+
+
+def load(connection: sqlite3.Connection) -> Held:
+    """Count what the file holds."""
+    rows = connection.execute(_COUNT).fetchall()
+    return Held(MappingProxyType({row[0]: row[1] for row in rows}), sum(row[2] for row in rows))
+
+
+def add(
+    connection: sqlite3.Connection, held: Held, sink: str, batch: Batch, *, reason: str, quarantined_at_ms: int
+) -> Held:
+    """Keep what is not yet kept for that sink and seq."""
+    reason = reason[:REASON_LENGTH_MAX]
+    counts = Counter(held.counts)
+    size = held.size
+    for seq, document in enumerate(batch.documents, batch.first_seq):
+        cursor = connection.execute(_ADD, (sink, seq, reason, quarantined_at_ms, document))
+        if cursor.rowcount:
+            counts[sink] += 1
+            size += len(document) + len(reason)
+    return Held(MappingProxyType(counts), size)
+
+
+def make_room(connection: sqlite3.Connection, held: Held, size_max: int) -> tuple[Held, int]:
+    """Delete the oldest until both bounds hold; return what is left, and how many went."""
+    counts = Counter(held.counts)
+    size = held.size
+    dropped_count = 0
+    while size > size_max or counts.total() > QUARANTINE_MAX:
+        ((sink, freed),) = connection.execute(_DELETE_OLDEST).fetchall()
+        counts[sink] -= 1
+        size -= freed
+        dropped_count += 1
+    return Held(MappingProxyType(counts), size), dropped_count
