@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -194,9 +195,22 @@ def test_a_name_beyond_the_limits_of_the_disk_is_told(tmp_path: Path) -> None:
         existing_file("a" * 5000, tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+NOBODY = 65_534
+
+
+@pytest.fixture
+def ordinary_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lay down root's rights for a while: root may read everything."""
+    (tmp_path_factory.getbasetemp() / "password").touch(mode=0)
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(NOBODY)
+    yield
+    os.seteuid(was)
+
+
+@pytest.mark.usefixtures("ordinary_user")
+def test_a_file_that_may_not_be_read_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A file of another user's is there, and of no use."""
-    (tmp_path / "password").touch(mode=0)
     with pytest.raises(ValueError, match="cannot be read"):
-        existing_file("password", tmp_path)
+        existing_file("password", tmp_path_factory.getbasetemp())

@@ -11,6 +11,7 @@ import pytest
 from weatherd.journal import SqliteJournal
 from weatherd.model import Event, Observation
 
+
 class FakeClock:
     def __init__(self) -> None:
         self.ms = 1_790_000_000_000

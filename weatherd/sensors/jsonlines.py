@@ -5,26 +5,32 @@ The `jsonlines` driver: any program that prints JSON lines, or writes them to a 
     TCP or Unix socket ───┴─> lines, bounded ─> LineReader ─> arrivals, a chunk at a time
 
 A program is started without a shell, in a process group of its own; what it says on stderr goes to our log at a bounded
-rate. Nothing more is read while the last chunk has found no place in the queue, so the pipe or the socket fills up and
-the writer waits.
+rate. When it ends, what it has started and left behind is ended too, and what they had printed is still read.
+
+Nothing more is read while the last lines have found no place in the queue, so the pipe or the socket fills up and the
+writer waits. Bytes are taken from the kernel only when there is room for what is in them, and not through asyncio's
+streams: those read ahead, and when a client breaks off they throw away what it had sent before.
 """
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import structlog
 
 from weatherd.errors import SourceEnded, UnavailableError
 from weatherd.model import Arrival
 from weatherd.ports import Clock
-from weatherd.sensors.lines import BadLine, LineReader
+from weatherd.sensors.lines import BadLine, LineReader, LineSplitter
 from weatherd.throttling import ThrottledLog
 
 LINE_SIZE_MAX = 65_536
@@ -33,11 +39,16 @@ LINE_SIZE_MAX = 65_536
 CLIENTS_MAX = 64
 """Clients of one socket; one more is turned away."""
 
-_CHUNK_SIZE = 32_768  # read at once: what the loop parses without a break, a few milliseconds on a Pi 3
+_CHUNK_SIZE = 32_768  # read at once
+_LINES_MAX = 128  # parsed without a break for others: a few milliseconds on a Pi 3
 _STDERR_LINES_MAX = 30  # logged a minute
+_STDERR_LENGTH_MAX = 500  # of one line
 _TERMINATION_S_MAX = 2.0  # from SIGTERM to SIGKILL
+_GROUP_PERIOD_S = 0.02  # how often is asked whether all that a program has started is gone
 
 Deliver = Callable[[Sequence[Arrival]], Awaitable[None]]
+Read = Callable[[int], Awaitable[bytes]]
+"""Waits for bytes and returns at most so many, none at the end of the stream."""
 
 
 class JsonLines(ABC):
@@ -77,46 +88,39 @@ class JsonLines(ABC):
     async def close(self) -> None:
         """Give everything back."""
 
-    async def _read(self, stream: asyncio.StreamReader, deliver: Deliver) -> None:
+    async def _read(self, read: Read, deliver: Deliver) -> None:
         """Hand over what a stream brings until it ends."""
-        rest = b""
-        skipping = False
-        while chunk := await stream.read(_CHUNK_SIZE):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if skipping and lines:
-                del lines[0]
-                skipping = False
-            if len(rest) > LINE_SIZE_MAX or skipping:
-                if not skipping:
-                    self._bad("too_long", f"longer than {LINE_SIZE_MAX} bytes")
-                skipping = True
-                rest = b""
-            await self._hand_over(lines, deliver)
-        await self._hand_over([rest], deliver)
+        splitter = LineSplitter(LINE_SIZE_MAX, self._too_long)
+        while chunk := await read(_CHUNK_SIZE):
+            await self._hand_over(splitter.feed(chunk), deliver)
+        await self._hand_over(splitter.finish(), deliver)
 
     async def _hand_over(self, lines: Sequence[bytes], deliver: Deliver) -> None:
+        for start in range(0, len(lines), _LINES_MAX):
+            arrivals = self._understand(lines[start : start + _LINES_MAX])
+            if arrivals:
+                await deliver(arrivals)
+            await asyncio.sleep(0)
+
+    def _understand(self, lines: Sequence[bytes]) -> Sequence[Arrival]:
         now_ms = self._clock.now_ms()
         arrivals = []
         for line in lines:
-            if not line.strip():
-                continue
-            if len(line) > LINE_SIZE_MAX:
-                self._bad("too_long", f"longer than {LINE_SIZE_MAX} bytes")
+            if not line or line.isspace():
                 continue
             try:
-                arrival = self.reader.read(line, now_ms)
+                arrival = self.reader.read(line, now_ms, self._tell)
             except BadLine as error:
                 self._tell(error.kind, str(error))
                 continue
             if arrival is not None:
                 arrivals.append(arrival)
-        if arrivals:
-            await deliver(arrivals)
+        return arrivals
 
-    def _bad(self, kind: str, sentence: str) -> None:
+    def _too_long(self) -> None:
         self.reader.counts["lines"] += 1
-        self.reader.counts[kind] += 1
-        self._tell(kind, sentence)
+        self.reader.counts["too_long"] += 1
+        self._tell("too_long", f"longer than {LINE_SIZE_MAX} bytes")
 
     def _tell(self, kind: str, sentence: str) -> None:
         self._throttled.warning(f"jsonlines.{kind}", f"sensor {self.name}: a line was {sentence}", sensor=self.name)
@@ -157,39 +161,66 @@ class JsonLinesCommand(JsonLines):
         Raises:
             SourceEnded: When it has, or if it cannot be started.
         """
+        with contextlib.ExitStack() as stack:
+            process, output, errors = await self._start(stack)
+            try:
+                await self._follow(process, output, errors, deliver)
+            finally:
+                await _terminate(process)
         program = self._command[0]
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                process_group=0,
-            )
-        except OSError as error:
-            raise SourceEnded(
-                f"{program} cannot be started: {error.strerror}",
-                "install it, or write its whole path in `command`",
-            ) from error
-        assert process.stdout is not None
-        assert process.stderr is not None
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._log_stderr(program, process.stderr))
-                group.create_task(self._read(process.stdout, deliver))
-            with contextlib.suppress(TimeoutError):  # it may have closed its output and live on, of no use to us
-                await asyncio.wait_for(process.wait(), _TERMINATION_S_MAX)
-        finally:
-            await _terminate(process)
         raise SourceEnded(_ending(program, process.returncode), f"run {program} by hand and see what it says")
 
     async def close(self) -> None:
         """Do nothing: the program ends with `run`."""
 
-    async def _log_stderr(self, program: str, stderr: asyncio.StreamReader) -> None:
-        while chunk := await stderr.read(_CHUNK_SIZE):
-            for line in chunk.decode(errors="replace").splitlines():
-                self._stderr.warning("jsonlines.stderr", f"{program}: {line[:500]}", sensor=self.name)
+    async def _start(self, stack: contextlib.ExitStack) -> "tuple[asyncio.subprocess.Process, _Pipe, _Pipe]":
+        try:
+            output, errors = stack.enter_context(_Pipe()), stack.enter_context(_Pipe())
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output.writing_end,
+                stderr=errors.writing_end,
+                process_group=0,
+            )
+        except OSError as error:
+            raise SourceEnded(
+                f"{self._command[0]} cannot be started: {error.strerror}",
+                "install it, or write its whole path in `command`",
+            ) from error
+        output.close_writing_end()
+        errors.close_writing_end()
+        return process, output, errors
+
+    async def _follow(
+        self, process: asyncio.subprocess.Process, output: "_Pipe", errors: "_Pipe", deliver: Deliver
+    ) -> None:
+        """Read until the program has ended, or has closed its output and is of no use any more."""
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(self._read(output.read, deliver))
+            logging = group.create_task(self._log_stderr(errors.read))
+            exiting = group.create_task(process.wait())
+            await asyncio.wait({reading, exiting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({exiting}, timeout=_TERMINATION_S_MAX)
+            await _terminate(process)
+            await reading
+            await asyncio.wait({logging}, timeout=_TERMINATION_S_MAX)
+            logging.cancel()
+
+    async def _log_stderr(self, read: Read) -> None:
+        splitter = LineSplitter(LINE_SIZE_MAX, partial(self._log_lines, [b"(a line that is too long for the log)"]))
+        while chunk := await read(_CHUNK_SIZE):
+            lines = splitter.feed(chunk)
+            for start in range(0, len(lines), _LINES_MAX):
+                self._log_lines(lines[start : start + _LINES_MAX])
+                await asyncio.sleep(0)
+        self._log_lines(splitter.finish())
+
+    def _log_lines(self, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            text = line.decode(errors="replace").strip()[:_STDERR_LENGTH_MAX]
+            if text:
+                self._stderr.warning("jsonlines.stderr", f"{self._command[0]}: {text}", sensor=self.name)
 
 
 class JsonLinesListener(JsonLines):
@@ -201,7 +232,7 @@ class JsonLinesListener(JsonLines):
         reader: Understands its lines.
         clock: Gives the time of arrival.
         log: Where people read about bad lines.
-        listen: ``host:port``, ``[host]:port``, or the absolute path of a socket.
+        listen: Host and port, or the path of a Unix socket; a port of 0 takes a free one.
     """
 
     def __init__(
@@ -211,12 +242,13 @@ class JsonLinesListener(JsonLines):
         clock: Clock,
         log: structlog.typing.FilteringBoundLogger,
         *,
-        listen: str,
+        listen: Path | tuple[str, int],
     ) -> None:
         super().__init__(name, reader, clock, log)
         self._listen = listen
         self._socket: socket.socket | None = None
-        self._clients_count = 0
+        self._file: tuple[int, int] | None = None
+        self._clients: set[socket.socket] = set()
 
     @property
     def address(self) -> str | tuple[str, int]:
@@ -233,68 +265,112 @@ class JsonLinesListener(JsonLines):
             UnavailableError: If it is taken, or the folder is missing or not ours.
         """
         try:
-            self._socket = _listen_unix(self._listen) if self._listen.startswith("/") else _listen_tcp(self._listen)
+            self._socket = _listen_unix(self._listen) if isinstance(self._listen, Path) else _listen_tcp(*self._listen)
         except OSError as error:
+            where = self._listen if isinstance(self._listen, Path) else ":".join(map(str, self._listen))
             raise UnavailableError(
-                f"sensor {self.name} cannot listen on {self._listen}: {error.strerror}",
+                f"sensor {self.name} cannot listen on {where}: {error.strerror or error}",
                 "another program has it, or its folder is missing or not writable; change `listen` or stop the other",
             ) from error
         self._socket.setblocking(False)
+        self._file = _file(self._listen) if isinstance(self._listen, Path) else None
 
     async def run(self, deliver: Deliver) -> None:
         """Serve clients until cancelled."""
-        assert self._socket is not None
-        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             while True:
-                try:
-                    client, _ = await loop.sock_accept(self._socket)
-                except OSError as error:  # out of file descriptors, or the client has gone again
-                    self._throttled.warning("jsonlines.accept_failed", f"sensor {self.name}: {error.strerror}")
-                    await self._clock.sleep(1.0)
-                    continue
-                if self._clients_count < CLIENTS_MAX:
-                    group.create_task(self._serve(client, deliver))
-                else:
-                    client.close()
-                    self._throttled.warning(
-                        "jsonlines.turned_away", f"sensor {self.name} has {CLIENTS_MAX} clients already"
-                    )
+                client = await self._accept()
+                if client is not None:
+                    self._clients.add(client)
+                    group.create_task(self._serve(client, deliver)).add_done_callback(partial(self._forget, client))
+                await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Stop listening, and remove a socket's path."""
+        """Stop listening, and remove a socket's path, unless it is somebody else's by now."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-            _remove(self._listen)
+            if isinstance(self._listen, Path) and self._file == _file(self._listen):
+                _remove(self._listen)
+
+    async def _accept(self) -> socket.socket | None:
+        """Wait for a client; None if it was turned away, or has gone again."""
+        assert self._socket is not None
+        try:
+            client, _ = await asyncio.get_running_loop().sock_accept(self._socket)
+        except OSError as error:  # out of file descriptors, or the client has gone again
+            self._throttled.warning(
+                "jsonlines.accept_failed", f"sensor {self.name} cannot take a client: {error.strerror}"
+            )
+            await self._clock.sleep(1.0)
+            return None
+        if len(self._clients) >= CLIENTS_MAX:
+            client.close()
+            self._throttled.warning("jsonlines.turned_away", f"sensor {self.name} has {CLIENTS_MAX} clients already")
+            return None
+        return client
 
     async def _serve(self, client: socket.socket, deliver: Deliver) -> None:
-        self._clients_count += 1
-        stream, writer = await asyncio.open_connection(sock=client, limit=_CHUNK_SIZE)
         try:
-            await self._read(stream, deliver)
-        except ConnectionError as error:
+            await self._read(partial(asyncio.get_running_loop().sock_recv, client), deliver)
+        except (ConnectionError, TimeoutError) as error:
             self._throttled.warning("jsonlines.client_lost", f"sensor {self.name}: a client broke off: {error}")
+
+    def _forget(self, client: socket.socket, _: asyncio.Task[None]) -> None:
+        self._clients.discard(client)
+        client.close()
+
+
+class _Pipe:
+    """A pipe that a program writes to; ours is the end that is read."""
+
+    def __init__(self) -> None:
+        self._reading_end, self.writing_end = os.pipe()
+        os.set_blocking(self._reading_end, False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        os.close(self._reading_end)
+        self.close_writing_end()
+
+    def close_writing_end(self) -> None:
+        """Leave the writing end to the program, so that the stream ends with it."""
+        if self.writing_end >= 0:
+            os.close(self.writing_end)
+            self.writing_end = -1
+
+    async def read(self, size: int) -> bytes:
+        """Wait for bytes and return at most so many, none when every writer has gone."""
+        while True:
+            try:
+                return os.read(self._reading_end, size)
+            except BlockingIOError:
+                await self._readable()
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self._reading_end, readable.set)
+        try:
+            await readable.wait()
         finally:
-            writer.close()
-            self._clients_count -= 1
+            loop.remove_reader(self._reading_end)
 
 
-def _listen_tcp(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
+def _listen_tcp(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, int(port)), family=family, backlog=CLIENTS_MAX)
+    return socket.create_server((host, port), family=family, backlog=CLIENTS_MAX)
 
 
-def _listen_unix(path: str) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(Path(path).stat().st_mode) and not _answers(path):
-            _remove(path)  # left behind by a process that was killed
+def _listen_unix(path: Path) -> socket.socket:
+    if _is_left_behind(path):
+        _remove(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        listener.bind(path)
-        Path(path).chmod(0o660)
+        listener.bind(str(path))
+        path.chmod(0o660)
         listener.listen(CLIENTS_MAX)
     except OSError:
         listener.close()
@@ -302,29 +378,65 @@ def _listen_unix(path: str) -> socket.socket:
     return listener
 
 
-def _remove(address: str) -> None:
-    if address.startswith("/"):
-        Path(address).unlink(missing_ok=True)
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
-def _answers(path: str) -> bool:
+def _is_left_behind(path: Path) -> bool:
+    """Tell whether a path is a socket that nobody listens at: its process was killed."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return False
+    except FileNotFoundError:
+        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(path) == 0
+        probe.setblocking(False)  # a listener whose backlog is full would make us wait
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Return what identifies a file; None if there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 async def _terminate(process: asyncio.subprocess.Process) -> None:
-    """End a program and all that it started: first politely, then not."""
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signum)
-        try:
-            await asyncio.wait_for(process.wait(), _TERMINATION_S_MAX)
-        except TimeoutError:
-            continue
-        return
+    """End a program and all that it has started: first politely, then not; leave no zombie. May be called twice."""
+    try:
+        if _signal(process, signal.SIGTERM):
+            async with asyncio.timeout(_TERMINATION_S_MAX):
+                await process.wait()
+                while _signal(process, 0):  # noqa: ASYNC110  -- nobody is told when a process group is gone
+                    await asyncio.sleep(_GROUP_PERIOD_S)
+    except TimeoutError:
+        pass
+    finally:
+        _signal(process, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):  # one that sits in the kernel, or is not ours to kill
+        await asyncio.wait_for(process.wait(), _TERMINATION_S_MAX)
+
+
+def _signal(process: asyncio.subprocess.Process, number: int) -> bool:
+    """Send a signal to a program and all that it has started; tell whether anybody was there."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs as somebody else, as under sudo
+        return True
+    return True
 
 
 def _ending(program: str, returncode: int | None) -> str:
-    if returncode is not None and returncode < 0:
+    if returncode is None:
+        return f"{program} cannot be ended"
+    if returncode >= 0:
+        return f"{program} ended with exit code {returncode}"
+    try:
         return f"{program} was ended by {signal.Signals(-returncode).name}"
-    return f"{program} ended with exit code {returncode}"
+    except ValueError:  # a real-time signal has a number only
+        return f"{program} was ended by signal {-returncode}"

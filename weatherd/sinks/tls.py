@@ -7,7 +7,7 @@ from weatherd.errors import ConfigError
 
 
 def tls_context(
-    ca_file: str | None = None, cert_file: str | None = None, key_file: str | None = None
+    ca_file: Path | str | None = None, cert_file: Path | str | None = None, key_file: Path | str | None = None
 ) -> ssl.SSLContext:
     """
     Return a context for connections to a server.
@@ -39,7 +39,7 @@ def tls_context(
     return context
 
 
-def _mistakes(key: str, file: str | None, label: str, what: str) -> list[str]:
+def _mistakes(key: str, file: Path | str | None, label: str, what: str) -> list[str]:
     """Return what is wrong with a file before OpenSSL sees it, since it tells little."""
     if file is None:
         return []
@@ -56,7 +56,7 @@ def _mistakes(key: str, file: str | None, label: str, what: str) -> list[str]:
     return []
 
 
-def _is_certificate(file: str) -> bool:
+def _is_certificate(file: Path | str) -> bool:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
     except ssl.SSLError:
@@ -64,7 +64,7 @@ def _is_certificate(file: str) -> bool:
     return True
 
 
-def _show(context: ssl.SSLContext, cert_file: str, key_file: str | None) -> None:
+def _show(context: ssl.SSLContext, cert_file: Path | str, key_file: Path | str | None) -> None:
     try:
         context.load_cert_chain(cert_file, key_file)
     except ssl.SSLError as error:
