@@ -6,6 +6,7 @@ globally: `make_log` returns a logger, and whoever logs is handed it. The standa
 aiohttp use, is led into the same stream.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -40,13 +41,27 @@ def make_log(level: Level, log_format: Format, stream: TextIO | None = None) -> 
     else:
         processors += [_sentence, structlog.dev.ConsoleRenderer(colors=target.isatty(), timestamp_key="@timestamp")]
     log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(target),
+        _Lines(target),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     _adopt_standard_logging(log, level)
     return log
+
+
+class _Lines:
+    """Write each line at once; when nobody reads them any more, the station goes on without."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = write
 
 
 def _ecs(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

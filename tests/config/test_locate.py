@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from weatherd.config.locate import KeyPath, locate
@@ -213,3 +213,12 @@ def test_a_long_text_is_walked_without_recursion(length: int) -> None:
     """Long texts, comments and lists need no depth."""
     text = f'a = """{"x" * length}\n"""\n' + "# c\n" * length + f"b = [{'1, ' * length}]\n"
     assert locate(text)["b",] == length + 3
+
+
+@example('"\\q" = 1')
+@example("a = [1")
+@example("a = {b = 1")
+@given(st.text() | st.text(alphabet="ab.=\"'[]{},#\\ \n\r1"))
+def test_what_is_no_toml_ends_the_walk(text: str) -> None:
+    """Even a text that tomllib never accepted has an end, and only lines that exist."""
+    assert all(1 <= line <= text.count("\n") + 1 for line in locate(text).values())

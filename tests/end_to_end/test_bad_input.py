@@ -1,12 +1,24 @@
+import asyncio
 import os
+import signal
 import socket
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
 import trustme
 
-from tests.end_to_end.stations import CHIPS, DAY_SENSOR, day_lines, eventually, station, weatherd, write_lines
+from tests.end_to_end.stations import (
+    CHIPS,
+    DAY_SENSOR,
+    day_lines,
+    environment,
+    eventually,
+    station,
+    weatherd,
+    write_lines,
+)
 from weatherd.testing.logstash import LogstashStandIn
 
 STATION = '[station]\nid = "test"\n'
@@ -111,6 +123,27 @@ async def test_a_read_only_journal_is_told(tmp_path: Path, read_only_folder: Pat
     assert "Traceback" not in errors
 
 
+async def test_a_reader_of_the_log_that_goes_away_stops_nothing(tmp_path: Path) -> None:
+    """Whoever pipes the log into `head` still has a station."""
+    async with LogstashStandIn() as logstash, station(tmp_path, logstash.url, CHIPS) as running:
+        await running.wait_for("READY=1")
+        assert await running.stop() == 0
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "weatherd", "run", "--config", tmp_path / "weatherd.toml", "--log-format", "json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(tmp_path),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    await process.stdout.readline()
+    process.stdout._transport.close()  # type: ignore[attr-defined]  # asyncio closes a pipe in no other way
+    await asyncio.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    assert (await process.stderr.read(), await process.wait()) == (b"", 0)
+
+
 async def test_two_daemons_do_not_share_a_journal(tmp_path: Path) -> None:
     """The second one is told that the journal is in use, and stops with 74; the first one goes on."""
     async with LogstashStandIn() as logstash, station(tmp_path, logstash.url, CHIPS) as running:
@@ -122,6 +155,21 @@ async def test_two_daemons_do_not_share_a_journal(tmp_path: Path) -> None:
         assert await running.stop() == 0
 
 
+async def test_an_address_nobody_answers_is_told_and_waited_for(tmp_path: Path) -> None:
+    """The station runs, and status and log say which address, with a hint."""
+    sensors = SIMULATED + BAROMETER + "address = 0x76\n"
+    async with LogstashStandIn() as logstash, station(tmp_path, logstash.url, sensors) as running:
+        await running.wait_for("READY=1")
+        (barometer,) = (await running.ask())["sensors"]
+        assert await running.stop() == 0
+        told = [line for line in running.log if line["event.action"] == "sampling.sensor_lost"]
+    assert barometer["state"] == "lost"
+    assert barometer["error"]["code"] == "sensor.no_answer"
+    assert "0x76" in barometer["error"]["message"]
+    assert [line["error.code"] for line in told] == ["sensor.no_answer"]
+    assert told[0]["weatherd"]["hint"]
+
+
 async def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
     """A file that is there but holds no certificate is a mistake in the configuration."""
     (tmp_path / "ca.pem").write_text("no certificate")
@@ -129,10 +177,11 @@ async def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
     path.write_text(
         STATION + SIMULATED + BAROMETER + JOURNAL + sink("https://localhost:1", 'tls = { ca_file = "ca.pem" }')
     )
-    code, _, errors = await weatherd("run", "--config", path, folder=tmp_path)
-    assert code == 78
-    assert "ca.pem" in errors
-    assert "Traceback" not in errors
+    for command in ("check", "run"):
+        code, _, errors = await weatherd(command, "--config", path, folder=tmp_path)
+        assert code == 78
+        assert "ca.pem" in errors
+        assert "Traceback" not in errors
 
 
 async def test_a_server_with_a_wrong_certificate_is_told_and_waited_for(tmp_path: Path) -> None:

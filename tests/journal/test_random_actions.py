@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from weatherd.journal import SqliteJournal
+from weatherd.journal.rows import ROW_COUNT_MAX
 from weatherd.model import Batch, Event
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Model:
 
     def __init__(self) -> None:
         self.documents = []
-        self.rows = []  # (last seq, recorded_at_ms) of each append
+        self.rows = []  # (last seq, recorded_at_ms) of each row
         self.first_seq = 1
         self.positions = dict.fromkeys(SINKS, 0)
         self.written = dict(self.positions)
@@ -93,10 +94,13 @@ class JournalMachine(RuleBasedStateMachine):
         model.documents += [
             f"{seq}:{message}".encode() for seq, message in enumerate(messages, len(model.documents) + 1)
         ]
-        model.rows.append((len(model.documents), self.clock.ms))
+        last_seq = len(model.documents)
+        ends = [*range(last_seq - len(messages) + ROW_COUNT_MAX, last_seq, ROW_COUNT_MAX), last_seq]
+        model.rows += [(end, self.clock.ms) for end in ends]
         model.written = dict(model.positions)
         first_seq = self.journal.first_seq
-        assert model.first_seq <= first_seq <= len(model.documents) - len(messages) + 1
+        assert model.first_seq <= first_seq <= last_seq - len(messages) + 1
+        assert first_seq == 1 or first_seq - 1 in {end for end, _ in model.rows}, "half a row is gone"
         model.dropped_count += max(first_seq - 1 - max(model.first_seq - 1, model.delivered_seq), 0)
         model.first_seq = first_seq
 
@@ -135,12 +139,10 @@ class JournalMachine(RuleBasedStateMachine):
         while self.run(self.journal.prune()):
             pass
         for last_seq, recorded_at_ms in model.rows[:-1]:
-            too_young = self.clock.ms - recorded_at_ms <= RETENTION_MS
-            if last_seq >= model.first_seq and (last_seq > model.delivered_seq or too_young):
-                break
-            model.first_seq = max(model.first_seq, last_seq + 1)
-        assert self.journal.first_seq >= model.first_seq
-        model.first_seq = self.journal.first_seq
+            if last_seq >= model.first_seq:
+                if last_seq > model.delivered_seq or self.clock.ms - recorded_at_ms <= RETENTION_MS:
+                    break
+                model.first_seq = last_seq + 1
         model.written = dict(model.positions)
 
     @rule(step_ms=st.sampled_from([-5000, 1, 5000, 50_000]))

@@ -588,7 +588,7 @@ BROKEN_LINES = st.builds(
 
 
 @given(st.lists(JSON_LINES | BROKEN_LINES | st.binary(), max_size=8), st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_line_gives_an_arrival_nothing_or_a_bad_line(lines: list[bytes], matching: bool) -> None:  # noqa: FBT001  -- a parameter
     """Whatever bytes a line holds, nothing else comes out, each line is counted once, and its document is JSON."""
     reader = Reader(

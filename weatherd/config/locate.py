@@ -2,7 +2,8 @@
 Tell on which line of a TOML text each key stands.
 
 `tomllib` reads TOML and forgets the lines. This walks the same text again and keeps nothing else. It relies on
-`tomllib` having accepted the text, so it need not understand values, only know where they end.
+`tomllib` having accepted the text, so it need not understand values, only know where they end. Should it lose its
+way all the same, it stops: what comes after has no line of its own, which is better than no answer.
 
 Source:
     TOML v1.0.0, https://toml.io/en/v1.0.0
@@ -12,6 +13,7 @@ import re
 import tomllib
 from bisect import bisect_left
 from collections.abc import Mapping
+from contextlib import suppress
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands: keys and, in lists, indices: ``("sensors", 0, "address")``."""
@@ -33,20 +35,27 @@ def locate(text: str) -> Lines:
     Args:
         text: TOML which `tomllib` has accepted.
     """
-    return _Scanner(text).scan()
+    scanner = _Scanner(text)
+    with suppress(_Lost):
+        scanner.scan()
+    return scanner.lines
+
+
+class _Lost(Exception):
+    """Says that the text does not go on as TOML does."""
 
 
 class _Scanner:
-    """One walk through a text; `_at` is the place that is read next."""
+    """One walk through a text; `_at` is the place that is read next, and every step moves it on or is lost."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
         self._breaks = [found.start() for found in re.finditer("\n", text)]
-        self._lines: dict[KeyPath, int] = {}
+        self.lines: dict[KeyPath, int] = {}
         self._lengths: dict[KeyPath, int] = {}
 
-    def scan(self) -> Lines:
+    def scan(self) -> None:
         table: KeyPath = ()
         self._pass(_BETWEEN)
         while self._at < len(self._text):
@@ -55,7 +64,6 @@ class _Scanner:
             else:
                 self._pair(table)
             self._pass(_BETWEEN)
-        return self._lines
 
     def _header(self) -> KeyPath:
         """Pass ``[a.b]`` or ``[[a.b]]`` and return the path of the table that it opens."""
@@ -67,15 +75,15 @@ class _Scanner:
         path: KeyPath = ()
         for key in keys[:-1]:
             path += (key,)
-            self._lines.setdefault(path, line)
+            self.lines.setdefault(path, line)
             if path in self._lengths:  # a table in the last of these tables
                 path += (self._lengths[path] - 1,)
         path += (keys[-1],)
         if repeated:
-            self._lines.setdefault(path, line)
+            self.lines.setdefault(path, line)
             self._lengths[path] = self._lengths.get(path, 0) + 1
             path += (self._lengths[path] - 1,)
-        self._lines[path] = line
+        self.lines[path] = line
         return path
 
     def _pair(self, table: KeyPath) -> None:
@@ -84,7 +92,7 @@ class _Scanner:
         path = table
         for key in self._keys():
             path += (key,)
-            self._lines.setdefault(path, line)
+            self.lines.setdefault(path, line)
         self._at += 1  # the equals sign
         self._value(path)
 
@@ -97,6 +105,8 @@ class _Scanner:
             if self._next() != ".":
                 break
             self._at += 1
+        if not keys:
+            raise _Lost
         return keys
 
     def _value(self, path: KeyPath) -> None:
@@ -107,7 +117,8 @@ class _Scanner:
             case "{":
                 self._pairs(path)
             case _:
-                self._pass(_TEXT) or self._pass(_OTHER)
+                if not (self._pass(_TEXT) or self._pass(_OTHER)):
+                    raise _Lost
 
     def _items(self, path: KeyPath) -> None:
         """Pass a list."""
@@ -115,7 +126,7 @@ class _Scanner:
         index = 0
         self._pass(_BETWEEN)
         while self._next() != "]":
-            self._lines[*path, index] = self._line()
+            self.lines[*path, index] = self._line()
             self._value((*path, index))
             index += 1
             self._pass_comma()
@@ -152,5 +163,8 @@ class _Scanner:
 
 def _unquoted(key: str) -> str:
     if key[0] == '"':
-        return next(iter(tomllib.loads(f"{key} = 0")))
+        try:
+            return next(iter(tomllib.loads(f"{key} = 0")))
+        except tomllib.TOMLDecodeError:
+            raise _Lost from None
     return key[1:-1] if key[0] == "'" else key

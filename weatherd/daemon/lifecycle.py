@@ -10,7 +10,7 @@ Each loop is supervised on its own, so a mistake in one costs that one a restart
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ class Daemon:
         self._started_s = self._clock.boottime_s()
         self._stop = asyncio.Event()
         self._notifier = Notifier()
+        self._sampling: list[asyncio.Task[None]] = []
         self.parts = assemble(settings, log, self._clock, simulated)
         self.ready = asyncio.Event()
         self._control = ControlServer(runtime_folder or runtime_folders()[0], {"status": self.status})
@@ -126,7 +127,7 @@ class Daemon:
         recording = self._start(group, "recording", self.parts.recorder.run)
         others = [self._start(group, f"sink {one.sink.name}", one.run) for one in self.parts.forwarders]
         others += [self._start(group, "pruning", self._prune), self._start(group, "watching", self._watch)]
-        sampling = [self._start(group, f"sensor {one.condition.sensor}", one.run) for one in self.parts.samplers]
+        self._sampling = [self._start(group, f"sensor {one.condition.sensor}", one.run) for one in self.parts.samplers]
         await first_of(self._wait_until_tried(), self._stop.wait())
         if not self._stop.is_set():
             self._notifier.ready()
@@ -135,7 +136,7 @@ class Daemon:
         await self._stop.wait()
         self._notifier.stopping()
         self._log.info("daemon.stopping", message="the station stops: the journal first, then each sink once more")
-        await self._stop_sampling(sampling)
+        await self._stop_sampling()
         self.parts.queue.close()
         await asyncio.wait([recording], timeout=JOURNAL_STOP_S)
         await self._finish_forwarding()
@@ -155,10 +156,11 @@ class Daemon:
             self._log.warning("daemon.sensors_slow", message="not every sensor could be tried yet; the station runs on")
 
     async def _watch(self) -> None:
-        """Feed the watchdog while the loop ticks, and keep the line of `systemctl status` true."""
+        """Feed the watchdog while the loop and all sampling go on, and keep the line of `systemctl status` true."""
         period_s = min(STATUS_PERIOD_S, (self._notifier.watchdog_period_s or 2 * STATUS_PERIOD_S) / 2)
         while True:
-            self._notifier.alive()
+            if not any(task.done() for task in self._sampling):
+                self._notifier.alive()
             self._notifier.status(status.sentence(self.parts))
             await self._clock.sleep(period_s)
 
@@ -170,10 +172,10 @@ class Daemon:
             except JournalError as error:
                 self._log.warning("daemon.prune_failed", message=str(error), code=error.code, hint=error.hint)
 
-    async def _stop_sampling(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        for task in tasks:
+    async def _stop_sampling(self) -> None:
+        for task in self._sampling:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._sampling, return_exceptions=True)
         try:
             async with asyncio.timeout(SAMPLERS_STOP_S):
                 await asyncio.gather(*(sampler.finish() for sampler in self.parts.samplers))

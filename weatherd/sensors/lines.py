@@ -306,8 +306,8 @@ def parse_time(value: object, time_zone: dt.tzinfo, now_ms: int) -> int | None:
             nearer one counts.
 
     Returns:
-        Milliseconds since 1970, UTC, up to the beginning of 2100; None for anything else, such as the ``@0.16s`` that rtl_433
-        writes when it reads from a file.
+        Milliseconds since 1970, UTC, up to the beginning of 2100; None for anything else, such as the ``@0.16s`` that
+        rtl_433 writes when it reads from a file.
     """
     if isinstance(value, str):
         # Digits alone are no date, though ISO 8601 and Python would take some milliseconds for one.
