@@ -8,11 +8,13 @@ synchronised.
 
 import asyncio
 import ctypes
+import math
 import time
 
 from weatherd.ports import Clock
 
 _TIMEX_SIZE = 512  # struct timex is 208 bytes with 64-bit time_t; the rest is room for future fields
+_ASK_PERIOD_S = 1.0
 _TIME_ERROR = 5  # adjtimex(2): "the clock is not synchronised"
 
 
@@ -21,6 +23,9 @@ class SystemClock(Clock):
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self._timex = ctypes.create_string_buffer(_TIMEX_SIZE)
+        self._asked_s = -math.inf
+        self._synchronized = False
 
     def boottime_s(self) -> float:
         """Return CLOCK_BOOTTIME: unlike CLOCK_MONOTONIC it goes on through a suspension."""
@@ -34,13 +39,17 @@ class SystemClock(Clock):
         """
         Ask the kernel whether a time daemon keeps the wall clock right.
 
-        A container or a sandbox may forbid the call; then nobody knows, and nobody says so.
+        A container or a sandbox may forbid the call; then nobody knows, and nobody says so. The answer is kept for a
+        second: every observation asks.
 
         Source:
             adjtimex(2), return value; `modes = 0` only reads.
         """
-        state: int = self._libc.adjtimex(ctypes.create_string_buffer(_TIMEX_SIZE))
-        return 0 <= state < _TIME_ERROR
+        now_s = self.boottime_s()
+        if now_s - self._asked_s >= _ASK_PERIOD_S:
+            self._asked_s = now_s
+            self._synchronized = 0 <= self._libc.adjtimex(self._timex) < _TIME_ERROR
+        return self._synchronized
 
     async def sleep(self, delay_s: float) -> None:
         """Wait on the event loop's timer."""

@@ -47,6 +47,7 @@ MISTAKES = [
     ("[i2c]", 'bus = "/dev/i2c-1"', "", 'found "/dev/i2c-1"'),
     ("[i2c]", "bus = 0x" + "f" * 5000, "", "found a number beyond 64 bits"),
     ("[bmp280]", "address = 0x40", "", "found 0x40; allowed is 0x76 or 0x77"),
+    ("[bmp280]", "address = 119.0", "", "found 119.0; allowed is 0x76 or 0x77"),
     ("[bmp280]", 'address = "0x76"', "", 'found "0x76"; allowed is 0x76 or 0x77'),
     ("[bmp280]", "adress = 0x76", "", 'unknown key; did you mean "address"?'),
     ("[bmp280]", "sample_period_s = 0.05", "", "from 0.1 to 3600"),
@@ -54,6 +55,7 @@ MISTAKES = [
     ("[bmp280]", "report_period_s = 86401", "", "above 0 and up to 86400"),
     ("[bmp280]", "report_period_s = 10.5", "", "found 10.5; allowed is a whole multiple of sample_period_s = 1.0"),
     ("[bmp280]", "report_period_s = 0.5", "", "whole multiple"),
+    ("[bmp280]", "report_period_s = 1e-9", "", "whole multiple"),
     ("[bmp280]", "sample_period_s = 3", "report_period_s", "whole multiple of sample_period_s = 3.0"),
     ("[bmp280]", "calibration = { relative_humidity = {} }", "calibration.relative_humidity", "unknown key"),
     ("[bmp280]", "calibration = { air_pressure = 1 }", "calibration.air_pressure", "found 1; allowed is a table"),
@@ -107,24 +109,58 @@ MISTAKES = [
 ]
 
 
+def whole(table: str, lines: str) -> tuple[int, str]:
+    """Return the line at which the lines under test stand, and a text that has nothing wrong but perhaps them."""
+    driver = table in {"[bmp280]", "[htu21d]", "[jsonlines]"}
+    before = [] if table == "[station]" else ["[station]", 'id = "s"']
+    before += [] if driver else ["[[sensors]]", 'name = "b"', 'driver = "bmp280"']
+    before.append("[[sensors]]" if driver else table)
+    own = {line.partition(" = ")[0] for line in lines.splitlines()}
+    beside = [line for line in BESIDE[table].splitlines() if line.partition(" = ")[0] not in own]
+    return len(before) + 1, "\n".join([*before, lines, *beside])
+
+
 @pytest.mark.parametrize(("table", "line", "key", "message"), MISTAKES)
 def test_a_mistake_is_told_with_its_line_and_key(
     table: str, line: str, key: str, message: str, mistakes_of: MistakesOf
 ) -> None:
     """One wrong line is one mistake, at its key; what was found and what is allowed stand in it."""
-    driver = table.strip("[]") in {"bmp280", "htu21d", "jsonlines"}
-    rest = [] if table == "[station]" else ["[station]", 'id = "s"']
-    rest += [] if driver else ["[[sensors]]", 'name = "b"', 'driver = "bmp280"']
-    own, _, _ = line.partition(" = ")
-    beside = [other for other in BESIDE[table].splitlines() if not other.startswith(f"{own} = ")]
-    text = "\n".join([*rest, "[[sensors]]" if driver else table, line, *beside])
-    found = mistakes_of(text)
-    assert len(found) == 1, found
-    where = "sensors[0]" if driver else table.strip("[]")
-    assert found[0][1] == (".".join(part for part in (where, key or own) if part))
-    assert message in found[0][2]
+    number, text = whole(table, line)
+    ((found_line, found_key, found),) = mistakes_of(text)
+    where = "sensors[0]" if "[[sensors]]\n" + line in text else table.strip("[]")
+    assert found_key == ".".join(part for part in (where, key or line.partition(" = ")[0]) if part)
+    assert message in found
     if not key:
-        assert found[0][0] == len(rest) + 2
+        assert found_line == number
+
+
+LIMITS = [
+    ("[station]", f'id = "{"a-9" * 21}z"'),
+    ("[station]", f'name = "{"x" * 256}"\nlatitude = 90\nlongitude = -180\nelevation_m = 9000'),
+    ("[i2c]", "bus = 0"),
+    ("[i2c]", "bus = 255"),
+    ("[bmp280]", "sample_period_s = 0.1\nreport_period_s = 0.3"),
+    ("[bmp280]", "sample_period_s = 3600\nreport_period_s = 86400"),
+    ("[jsonlines]", f"labels = {[f'l{n}' for n in range(16)]}"),
+    ("[jsonlines]", "report_period_s = 0\nrepeat_window_s = 3600"),
+    ("[jsonlines]", "report_period_s = 1\nrepeat_window_s = 0"),
+    ("[queue]", "size_max = 10"),
+    ("[queue]", "size_max = 1_000_000"),
+    ("[journal]", 'size_max = "1 MB"\nretention = "0 s"\ncommit_period_s = 0.1'),
+    ("[journal]", 'size_max = "1000 GB"\nretention = "3650 d"\ncommit_period_s = 60'),
+    ("[sinks.logstash]", "batch_size_max = 1\nlinger_s = 0\ntimeout_s = 1\nin_flight_max = 1\ndelay_s_max = 1"),
+    (
+        "[sinks.logstash]",
+        "batch_size_max = 10000\nlinger_s = 60\ntimeout_s = 600\nin_flight_max = 8\ndelay_s_max = 3600",
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "lines"), LIMITS)
+def test_a_limit_itself_is_allowed(table: str, lines: str, mistakes_of: MistakesOf) -> None:
+    """Both ends of every range belong to it."""
+    _, text = whole(table, lines)
+    assert mistakes_of(text) == []
 
 
 MAPPED = [
@@ -239,7 +275,7 @@ def test_a_misspelt_quantity_is_not_told_twice(mistakes_of: MistakesOf) -> None:
     """A calibration of the quantity that was meant is no mistake of its own."""
     ((line, key, _),) = mistakes_of(
         '[station]\nid = "s"\n[[sensors]]\nname = "g"\ndriver = "jsonlines"\nlisten = "/s"\n'
-        'quantities = { iluminance = "l" }\ncalibration = { illuminance = { slope = 2 } }\n'
+        'quantities = { iluminance = "l", wind_speed = "w" }\ncalibration = { illuminance = { slope = 2 } }\n'
     )
     assert (line, key) == (7, "sensors[0].quantities.iluminance")
 
@@ -270,6 +306,7 @@ def test_equal_names_are_told_although_a_driver_is_unknown(mistakes_of: Mistakes
         (f"urls = {[f'http://a{n}' for n in range(17)]}", [("urls", "found a list of 17")]),
         ('urls = ["logstash:8080"]', [("urls[0]", 'found "logstash:8080"; allowed is an http or https URL')]),
         ('urls = ["http://a", "HTTP://A:80/"]', [("urls[1]", "the same as urls[0]")]),
+        ('urls = ["https://a/", "https://a:443"]', [("urls[1]", "the same as urls[0]")]),
         ('urls = ["http://a"]\ntls = {}', [("tls", "goes only together with an https URL")]),
         ('urls = ["http://a", 3]\ntls = {}', [("urls[1]", "found 3")]),
         (

@@ -36,7 +36,7 @@ def test_a_file_without_one_password_is_refused(content: bytes, message: str, tm
 
 def test_a_password_of_the_largest_size_is_read(tmp_path: Path) -> None:
     """The limit itself is allowed."""
-    (tmp_path / "password").write_bytes(b"s" * 1024 + b"\n")
+    (tmp_path / "password").write_bytes(b"s" * 1024 + b"\r\n")
     assert len(read_password(tmp_path / "password")) == 1024
 
 

@@ -1,18 +1,16 @@
 """Which quantities follow from those of one observation, and how good they can be."""
 
-from collections.abc import Mapping
-
 from weatherd.model import Quality, Station
 from weatherd.processing import meteorology
 
-_FROM_BEST_TO_WORST = (
-    Quality.GOOD,
-    Quality.UNCHECKED,
-    Quality.INCONSISTENT,
-    Quality.DOUBTFUL,
-    Quality.ERRONEOUS,
-    Quality.MISSING,
-)
+_BADNESS = {
+    Quality.GOOD: 0,
+    Quality.UNCHECKED: 1,
+    Quality.INCONSISTENT: 2,
+    Quality.DOUBTFUL: 3,
+    Quality.ERRONEOUS: 4,
+    Quality.MISSING: 5,
+}
 
 
 def derive(values: dict[str, float], quality: dict[str, Quality], station: Station) -> None:
@@ -36,16 +34,16 @@ def derive(values: dict[str, float], quality: dict[str, Quality], station: Stati
         vapour_pressure_hpa = meteorology.vapour_pressure(temperature, humidity)
         if "dew_point_temperature" not in values:
             values["dew_point_temperature"] = meteorology.dew_point_temperature(temperature, humidity)
-            quality["dew_point_temperature"] = worst(quality, "air_temperature", "relative_humidity")
+            quality["dew_point_temperature"] = worse(quality["air_temperature"], quality["relative_humidity"])
     pressure = values.get("air_pressure")
     if pressure is None or station.elevation_m is None or "air_pressure_at_mean_sea_level" in values:
         return
     values["air_pressure_at_mean_sea_level"] = meteorology.air_pressure_at_mean_sea_level(
         pressure, station.elevation_m, temperature, vapour_pressure_hpa
     )
-    quality["air_pressure_at_mean_sea_level"] = worst(quality, "air_pressure", "air_temperature")
+    quality["air_pressure_at_mean_sea_level"] = worse(quality["air_pressure"], quality["air_temperature"])
 
 
-def worst(quality: Mapping[str, Quality], *quantities: str) -> Quality:
-    """Return the flag that trusts least among those of some quantities."""
-    return max((quality[quantity] for quantity in quantities), key=_FROM_BEST_TO_WORST.index)
+def worse(one: Quality, other: Quality) -> Quality:
+    """Return that of two flags which trusts less."""
+    return one if _BADNESS[one] >= _BADNESS[other] else other

@@ -7,6 +7,7 @@ bytes, so that Elasticsearch keeps one.
 """
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,8 +119,13 @@ class DocumentEncoder:
 
 def iso_8601(time_ms: int) -> str:
     """Write a time as ``2026-11-23T15:14:10.000Z``; years 1970 to 9999."""
-    moment = dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC)
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    seconds, milliseconds = divmod(time_ms, 1000)
+    return f"{_to_the_second(seconds)}.{milliseconds:03d}Z"
+
+
+@functools.lru_cache(maxsize=64)
+def _to_the_second(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _round(quantity: str, value: float) -> float:

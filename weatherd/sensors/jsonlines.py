@@ -195,7 +195,7 @@ class JsonLinesCommand(JsonLines):
     async def _follow(
         self, process: asyncio.subprocess.Process, output: "_Pipe", errors: "_Pipe", deliver: Deliver
     ) -> None:
-        """Read until the program has ended, or has closed its output and is of no use any more."""
+        """Read until the program has ended, or has closed its output and is of no use any more; then read the rest."""
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read(output.read, deliver))
             logging = group.create_task(self._log_stderr(errors.read))
@@ -203,7 +203,6 @@ class JsonLinesCommand(JsonLines):
             await asyncio.wait({reading, exiting}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({exiting}, timeout=_TERMINATION_S_MAX)
             await _terminate(process)
-            await reading
             await asyncio.wait({logging}, timeout=_TERMINATION_S_MAX)
             logging.cancel()
 
