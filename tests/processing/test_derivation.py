@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from weatherd.model import Quality, Station
-from weatherd.processing.derivation import derive, worst
+from weatherd.processing.derivation import derive, worse
 
 STATION = Station("here", elevation_m=760.0)
 
@@ -69,5 +69,5 @@ def test_a_derived_quantity_carries_the_worst_flag() -> None:
 def test_flags_are_ordered_by_trust() -> None:
     """From good through unchecked to missing."""
     order = ["good", "unchecked", "inconsistent", "doubtful", "erroneous", "missing"]
-    for better, worse in itertools.pairwise(order):
-        assert worst({"a": Quality(better), "b": Quality(worse)}, "a", "b") == Quality(worse)
+    for better, bad in itertools.pairwise(map(Quality, order)):
+        assert worse(better, bad) == worse(bad, better) == bad

@@ -177,9 +177,9 @@ async def test_a_program_is_started_again_with_backoff() -> None:
     async with cancelled_at_the_end(asyncio.create_task(sampler.run())):
         for count, delay_s in ((1, 10.0), (2, 20.0)):
             await until(lambda count=count: condition.failures_count == count)
-            await clock.advance(delay_s - 0.1)
+            await clock.advance(delay_s - 1.0)
             assert source.counts["lines"] == count
-            await clock.advance(0.2)
+            await clock.advance(1.5)
         await until(lambda: condition.failures_count == 3)
     told = [entry.action if isinstance(entry, Event) else "observed" for entry in queue.take(100)]
     assert told == [
@@ -231,12 +231,34 @@ async def test_what_a_program_leaves_behind_does_not_keep_it_alive() -> None:
     assert not is_alive(program.taker.values[0])
 
 
+async def test_what_a_program_started_has_time_to_end(tmp_path: Path) -> None:
+    """When the program has gone at once, its children still have their time between SIGTERM and SIGKILL."""
+    farewell = tmp_path / "farewell"
+    program = Program(
+        f"""(trap "sleep 0.1; echo bye > '{farewell}'; exit" TERM; echo '{{"t": 1}}'; """
+        "while :; do sleep 0.02; done) & exec sleep 60"
+    )
+    async with program.running():
+        await until(lambda: program.taker.values)
+    assert farewell.read_text() == "bye\n"
+
+
 @pytest.mark.usefixtures("soon")
-async def test_a_program_that_closes_its_output_is_ended() -> None:
-    """A program that lives on without an output, stderr still open, is of no use: it is ended and told."""
-    program = Program("""echo "{\\"t\\": $$}"; exec >&-; exec sleep 60""")
+async def test_who_has_left_the_group_does_not_keep_the_program_alive() -> None:
+    """A child in a session of its own that holds stderr open is left alone, and the source has ended."""
+    program = Program("""setsid sleep 60 >/dev/null & echo "{\\"t\\": $!}"; sleep 0.1""")
     error = await program.ended()
-    assert error.sentence == "sh was ended by SIGTERM"
+    assert error.sentence == "sh ended with exit code 0"
+    os.kill(int(program.taker.values[0]), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(("trap", "name"), [("", "SIGTERM"), ("trap '' TERM;", "SIGKILL")])
+async def test_a_program_that_closes_its_output_is_ended(trap: str, name: str) -> None:
+    """A program that lives on without an output, stderr still open, is of no use: it is ended and told."""
+    program = Program(f"""{trap} echo "{{\\"t\\": $$}}"; exec >&-; exec sleep 60""")
+    error = await program.ended()
+    assert error.sentence == f"sh was ended by {name}"
     assert not is_alive(program.taker.values[0])
 
 
@@ -247,6 +269,19 @@ async def test_closing_stderr_ends_nothing() -> None:
     assert program.taker.values == [1, 2]
 
 
+@pytest.fixture
+def open_input() -> Iterator[None]:
+    """Let the input of this process be one that never ends, as at a terminal."""
+    reading_end, writing_end = os.pipe()
+    before = os.dup(0)
+    os.dup2(reading_end, 0)
+    yield
+    os.dup2(before, 0)
+    for file in (reading_end, writing_end, before):
+        os.close(file)
+
+
+@pytest.mark.usefixtures("open_input")
 async def test_a_program_has_nothing_to_read() -> None:
     """The program's input is empty, so that none waits for a key."""
     program = Program("""cat; echo '{"t": 1}'""")
@@ -256,7 +291,10 @@ async def test_a_program_has_nothing_to_read() -> None:
 
 async def test_stderr_goes_to_the_log() -> None:
     """Each line of stderr is a line of our log, the last words too, whatever bytes are in it."""
-    program = Program("""printf 'one\\n\\n\\377two\\n' >&2; printf 'last words' >&2; exit 1""")
+    program = Program(
+        """printf 'one\\n\\n\\377two\\n' >&2; head -c 50000 /dev/zero | tr '\\0' '\\n' >&2; """
+        "printf 'last words' >&2; exit 1"
+    )
     await program.ended()
     assert program.said("jsonlines.stderr") == ["sh: one", "sh: \N{REPLACEMENT CHARACTER}two", "sh: last words"]
 
@@ -517,6 +555,21 @@ async def test_bad_lines_are_counted_and_logged_at_a_bounded_rate() -> None:
         ("jsonlines.wrong_type", None),
     ]
     assert all(line["sensor"] == "garden" and "garden" in str(line["message"]) for line in said)
+
+
+async def test_what_is_wrong_with_a_part_of_a_line_is_logged_too() -> None:
+    """A field of the wrong type that does not cost the line is told at the same rate."""
+    log, said = recording_log()
+    fields = {"air_temperature": Field("t"), "relative_humidity": Field("h")}
+    lines = LineReader(fields, match={}, observed_at=None, time_zone=dt.UTC, labels=(), repeat_window_s=0.0)
+    taker = Taker()
+    await feed(
+        JsonLinesListener("garden", lines, FakeClock(), log, listen=("::1", 0)), taker, [b'{"t":1,"h":"?"}\n' * 3]
+    )
+    assert taker.values == [1, 1, 1]
+    assert [line["message"] for line in said] == [
+        "sensor garden: a line was used only in part: field 'h' holds '?', and no number"
+    ]
 
 
 async def test_others_have_their_turn_while_much_is_read() -> None:

@@ -445,6 +445,17 @@ def test_a_repeat_does_not_reset_a_total() -> None:
     assert measured == [None, {"rainfall_amount": 1.0}, None, None, {"rainfall_amount": 0.0}]
 
 
+def test_a_gauge_that_keeps_sending_is_not_forgotten() -> None:
+    """What falls out of memory is the transmitter that was heard longest ago, not the one known longest."""
+    reader = Reader(RAIN, labels=("id",))
+    reader.line({"id": "ours", "rain": 0})
+    for number in range(3000):
+        reader.line({"id": number, "rain": 1})
+        if number % 500 == 0:
+            assert reader.measurement({"id": "ours", "rain": number}) is not None
+    assert reader.measurement({"id": "ours", "rain": 3001}) == {"rainfall_amount": 501.0}
+
+
 def test_the_other_quantities_do_not_wait_for_a_second_total() -> None:
     """A line with the first total gives what else is in it; a line with nothing else gives nothing, and is counted."""
     reader = Reader({**TEMPERATURE, **RAIN})

@@ -1,0 +1,260 @@
+"""
+What the benchmarks share: the daemon and the stand-in as processes of their own, what the kernel says of a process,
+lines to write, and a table to print.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from weatherd import control
+from weatherd.errors import UnavailableError
+
+START_S_MAX = 20.0
+STOP_S_MAX = 30.0
+POLL_PERIOD_S = 0.02
+
+LINES_FOLDED = 500
+"""Lines that are written to the socket at once."""
+
+_MAIN = "import sys; sys.modules['rich'] = None; from weatherd.cli import main; sys.exit(main())"
+"""`python -m weatherd` as on a station: structlog imports rich, 4 MB, wherever development tools have installed it."""
+
+Row = tuple[str, str, str]
+"""What was measured, the figure, the goal."""
+
+
+class Child:
+    """
+    A process of ours, looked at from outside.
+
+    Args:
+        arguments: Of the interpreter.
+        stdout: Where it prints to.
+        environment: Added to our own.
+    """
+
+    def __init__(self, arguments: Sequence[str], stdout: Any, environment: dict[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments], stdout=stdout, text=True, env={**os.environ, **(environment or {})}
+        )
+        self._folder = Path("/proc", str(self.process.pid))
+
+    def stop(self) -> None:
+        """End it politely, and then not."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def cpu_s(self) -> float:
+        """
+        Return the processor time of all its threads, in seconds.
+
+        Source:
+            clock_getcpuclockid(3): the clock of a process has this id (Linux, include/linux/posix-timers.h); it
+            counts nanoseconds where /proc counts hundredths of a second.
+        """
+        return time.clock_gettime(~self.process.pid << 3 | 2)
+
+    def memory_mb(self, name: str) -> float:
+        """Return a line of /proc/PID/status such as VmRSS (resident) or VmHWM (its highest), or Pss, in MB."""
+        file = "smaps_rollup" if name == "Pss" else "status"
+        return _number((self._folder / file).read_text(), name) * 1024 / 1e6
+
+    def wakeups_count(self) -> int:
+        """Return how often its threads have gone to sleep."""
+        tasks = (self._folder / "task").iterdir()
+        return sum(_number((task / "status").read_text(), "voluntary_ctxt_switches") for task in tasks)
+
+    def written_size(self) -> int:
+        """Return the bytes that it made the kernel write to a disk."""
+        return _number((self._folder / "io").read_text(), "write_bytes")
+
+
+class Daemon(Child):
+    """
+    `weatherd run` with a socket that takes JSON lines.
+
+    Args:
+        folder: For its configuration, sockets and log.
+        port: Of Logstash's HTTP input on this machine, answered or not.
+        journal: The file; in `folder` by default.
+    """
+
+    def __init__(self, folder: Path, port: int, journal: Path | None = None) -> None:
+        self.socket = folder / "lines.sock"
+        self._log = folder / "daemon.log"
+        configuration = folder / "weatherd.toml"
+        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db"))
+        # Our own, too, because that is where `control.ask` looks.
+        os.environ["RUNTIME_DIRECTORY"] = str(folder)
+        with self._log.open("w") as log:
+            super().__init__(["-c", _MAIN, "run", "--config", str(configuration), "--log-format", "json"], log)
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers and its socket takes lines."""
+        give_up_at_s = time.monotonic() + START_S_MAX
+        while True:
+            with contextlib.suppress(UnavailableError):
+                if self.counts().kept:
+                    return
+            if self.process.poll() is not None or time.monotonic() > give_up_at_s:
+                sys.exit(f"the daemon does not start:\n{self._log.read_text()}")
+            time.sleep(POLL_PERIOD_S)
+
+    def counts(self) -> "Counts":
+        """Ask it how far it is."""
+        status = control.ask("status")
+        return Counts(time.monotonic(), status["journal"]["last_seq"], status["sinks"][0]["delivered_count"])
+
+    def wait_until(self, done: "Callable[[Counts], bool]") -> "Counts":
+        """Ask it until something is so."""
+        while not done(counts := self.counts()):
+            if self.process.poll() is not None:
+                sys.exit(f"the daemon has ended:\n{self._log.read_text()}")
+            time.sleep(POLL_PERIOD_S)
+        return counts
+
+
+class Counts(NamedTuple):
+    """At a time of the monotonic clock: documents in the journal, and documents delivered by this process."""
+
+    time_s: float
+    kept: int
+    delivered: int
+
+
+class StandIn(Child):
+    """
+    The stand-in for Logstash, only counting.
+
+    Args:
+        port: Where it listens; 0 takes a free one.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(["-m", "weatherd.testing.logstash", "--port", str(port)], subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline().rpartition(":")[2])
+
+    def stop_and_count(self) -> dict[str, int]:
+        """Stop it, and return its last counts."""
+        self.process.send_signal(signal.SIGTERM)
+        printed, _ = self.process.communicate(timeout=STOP_S_MAX)
+        counts: dict[str, int] = json.loads(printed.splitlines()[-1])
+        return counts
+
+
+@contextlib.contextmanager
+def running(child: Child) -> Iterator[None]:
+    """Stop a process at the end, if it has not ended by itself."""
+    try:
+        yield
+    finally:
+        if child.process.poll() is None:
+            child.stop()
+
+
+def free_port() -> int:
+    """Return a port of this machine at which nobody answers."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def lines(count: int) -> Iterator[bytes]:
+    """
+    Make lines such as rtl_433 prints, of about 300 bytes; no two in a row are alike.
+
+    The weather walks at random, always the same way, so that documents compress about as real ones do.
+    """
+    chance = random.Random(1)
+    temperature_degc, humidity = 20.0, 60.0
+    for number in range(count):
+        temperature_degc = min(max(temperature_degc + chance.uniform(-0.1, 0.1), -20.0), 40.0)
+        humidity = min(max(humidity + chance.uniform(-0.5, 0.5), 5.0), 100.0)
+        fields = {
+            "time": f"2026-11-23 {number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}",
+            "model": "Acurite-5n1",
+            "message_type": 56,
+            "id": 1234,
+            "channel": "A",
+            "sequence_num": number % 3,
+            "battery_ok": 1,
+            "wind_avg_km_h": round(chance.uniform(0.0, 30.0), 3),
+            "temperature_C": round(temperature_degc, 2),
+            "humidity": round(humidity, 1),
+            "mic": "CHECKSUM",
+            "mod": "ASK",
+            "freq": round(433.9 + chance.uniform(-0.02, 0.02), 3),
+            "rssi": round(chance.uniform(-12.0, -0.1), 3),
+            "snr": round(chance.uniform(5.0, 30.0), 3),
+            "noise": round(chance.uniform(-35.0, -20.0), 3),
+        }
+        yield json.dumps(fields).encode() + b"\n"
+
+
+def write_all(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write to a Unix socket as fast as it takes."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.connect(str(path))
+        for chunk in chunks:
+            channel.sendall(chunk)
+
+
+def machine() -> str:
+    """Say where the figures come from, and how busy it is with other things."""
+    load = os.getloadavg()[0]
+    return f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, load {load:.1f}"
+
+
+def print_table(rows: Iterable[Row]) -> None:
+    """Print figures beside their goals."""
+    rows = [("", "figure", "goal"), *rows]
+    first, second, third = (max(len(row[column]) for row in rows) for column in range(3))
+    for what, figure, goal in rows:
+        print(f"{what:<{first}}  {figure:>{second}}  {goal:>{third}}".rstrip(), flush=True)
+
+
+def _configuration(lines_socket: Path, port: int, journal: Path) -> str:
+    return f"""
+[station]
+id = "bench"
+name = "Bench"
+latitude = -30.03
+longitude = -51.23
+elevation_m = 10.0
+
+[[sensors]]
+name = "garden"
+driver = "jsonlines"
+listen = "{lines_socket}"
+report_period_s = 0
+quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity" }}
+labels = ["channel", "battery_ok"]
+
+[journal]
+path = "{journal}"
+
+[sinks.logstash]
+urls = ["http://127.0.0.1:{port}"]
+"""
+
+
+def _number(text: str, name: str) -> int:
+    """Return the number behind ``name:`` at the beginning of a line."""
+    line = next(line for line in text.splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1])
