@@ -64,14 +64,13 @@ class Sensor(Protocol):
 
 
 class Source(Protocol):
-    """A sensor that tells by itself, when it likes, and can be made to wait."""
+    """What tells by itself, when it likes, about one sensor or several, and can be made to wait."""
 
-    name: str
     model: str
 
     @property
-    def counts(self) -> Mapping[str, int]:
-        """What was received since the start, by what became of it."""
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """By sensor, what was received since the start, by what became of it."""
         ...
 
     async def open(self) -> None:
@@ -83,9 +82,9 @@ class Source(Protocol):
         """
         ...
 
-    async def run(self, deliver: Callable[[Sequence[Arrival]], Awaitable[None]]) -> None:
+    async def run(self, deliver: Callable[[Mapping[str, Sequence[Arrival]]], Awaitable[None]]) -> None:
         """
-        Hand over what arrives, until cancelled. While `deliver` waits, nothing more is read.
+        Hand over what arrives, by sensor, until cancelled. While `deliver` waits, nothing more is read.
 
         Raises:
             SourceEnded: If there is nothing more to come; `run` may be called again.

@@ -118,8 +118,10 @@ def sent(document: Mapping[str, Any]) -> Mapping[str, float]:
 async def test_each_of_five_transmitters_makes_one_observation_a_transmission(tmp_path: Path) -> None:
     """Five sensors on one stream: one document a transmission, of the right transmitter, in our units."""
     began = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    command = f"""command = ["sh", "-c", "cat '{STREAM}'; exec sleep 60"]"""
+    starts = tmp_path / "starts"
+    command = f"""command = ["sh", "-c", "echo >>'{starts}'; cat '{STREAM}'; exec sleep 60"]"""
     documents, lines = await documents_of(text_of(SENSORS, command), tmp_path, count=5)
+    assert starts.read_text() == "\n", "one receiver, one program, for all five"
     assert {document["sensor"]["name"]: sent(document) for document in documents} == {
         "garden": {"air_temperature": 15.8, "relative_humidity": 60.0},
         "roof": {"wind_speed": 1.2, "wind_from_direction": 337.5},  # 4.311 km/h; the first total is no rain yet

@@ -10,7 +10,7 @@ from weatherd.processing.calibration import Line
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition, State
 from weatherd.sampling.forming import Former
-from weatherd.sampling.telling import TellingSampler
+from weatherd.sampling.telling import Listener, ToldSampler
 
 WARM: Arrival = Arrival({"air_temperature": 20.0})
 
@@ -19,18 +19,17 @@ class FakeSource:
     """A source that hands over what a test gives it."""
 
     model = "FAKE"
-    counts: Mapping[str, int] = {}
+    counts: Mapping[str, Mapping[str, int]] = {}
 
     def __init__(self) -> None:
-        self.name = "garden"
-        self.arrivals: asyncio.Queue[Sequence[Arrival] | SourceEnded] = asyncio.Queue()
+        self.arrivals: asyncio.Queue[Mapping[str, Sequence[Arrival]] | SourceEnded] = asyncio.Queue()
         self.runs_count = 0
         self.closed = False
 
     async def open(self) -> None:
         pass
 
-    async def run(self, deliver: Callable[[Sequence[Arrival]], Awaitable[None]]) -> None:
+    async def run(self, deliver: Callable[[Mapping[str, Sequence[Arrival]]], Awaitable[None]]) -> None:
         self.runs_count += 1
         while True:
             arrivals = await self.arrivals.get()
@@ -48,18 +47,29 @@ class Bench:
         self.queue: BoundedQueue[Observation | Event] = BoundedQueue(size_max)
         self.log, self.lines = recording_log()
         self.source = FakeSource()
-        self.sampler = TellingSampler(
+        self.sampler = self.told("garden", report_period_s, calibration)
+        self.listener = self.listening(self.sampler)
+
+    def told(self, name: str, report_period_s: float, calibration: Mapping[str, Line] = {}) -> ToldSampler:
+        return ToldSampler(
+            "FAKE",
+            self.clock,
+            Former(name, "FAKE", Station("here"), self.clock, calibration),
+            Condition(name, self.clock, self.queue, self.log),
+            report_period_s=report_period_s,
+        )
+
+    def listening(self, *samplers: ToldSampler) -> Listener:
+        return Listener(
             self.source,
+            {sampler.condition.sensor: sampler for sampler in samplers},
             self.clock,
             self.queue,
-            Former("garden", "FAKE", Station("here"), self.clock, calibration),
-            Condition("garden", self.clock, self.queue, self.log),
-            report_period_s=report_period_s,
             delays=lambda: itertools.repeat(4.0),
         )
 
-    async def tell(self, *arrivals: Arrival) -> None:
-        self.source.arrivals.put_nowait(arrivals)
+    async def tell(self, *arrivals: Arrival, sensor: str = "garden") -> None:
+        self.source.arrivals.put_nowait({sensor: arrivals})
         await settle()
 
     def observations(self) -> list[Observation]:
@@ -68,7 +78,7 @@ class Bench:
 
 @asynccontextmanager
 async def running(bench: Bench) -> AsyncIterator[Bench]:
-    task = asyncio.create_task(bench.sampler.run())
+    task = asyncio.create_task(bench.listener.run())
     await settle()
     try:
         yield bench
@@ -166,14 +176,14 @@ async def test_a_stop_loses_nothing_that_was_handed_over() -> None:
     async with running(Bench(0.0, size_max=8)) as bench:
         await bench.tell(*(Arrival({"air_temperature": float(n)}) for n in range(9)))
     seen = bench.observations()
-    await bench.sampler.finish()
+    await bench.listener.finish()
     seen += bench.observations()
     assert [observation.values["air_temperature"] for observation in seen] == [float(n) for n in range(9)]
     assert bench.source.closed
 
     async with running(Bench(10.0)) as bench:
         await bench.tell(WARM)
-    await bench.sampler.finish()
+    await bench.listener.finish()
     assert [observation.values for observation in bench.observations()] == [{"air_temperature": 20.0}]
 
 
@@ -203,3 +213,27 @@ async def test_a_source_that_ends_is_lost_once_and_found_when_it_speaks() -> Non
         assert bench.sampler.condition.state is State.WORKING
     events = [entry.action for entry in bench.queue.take(100) if isinstance(entry, Event)]
     assert events == ["sensor_lost", "sensor_found"]
+
+
+async def test_one_source_tells_about_many_sensors() -> None:
+    """Each sensor has its own period, calibration and condition, and the end of the source is the end of all."""
+    bench = Bench(0.0)
+    roof = bench.told("roof", 10.0, {"air_temperature": Line(offset=1.0)})
+    bench.listener = bench.listening(bench.sampler, roof)
+    async with running(bench):
+        await bench.clock.advance(1.0)
+        await bench.tell(WARM)
+        assert roof.condition.state is State.STARTING
+        await bench.tell(WARM, WARM, sensor="roof")
+        await bench.clock.advance(9.0)
+        assert [(one.sensor, one.values["air_temperature"]) for one in bench.observations()] == [
+            ("garden", 20.0),
+            ("roof", 21.0),
+        ]
+        bench.source.arrivals.put_nowait(SourceEnded("rtl_433 ended with exit code 1"))
+        await settle()
+        assert bench.sampler.condition.state is roof.condition.state is State.LOST
+        await bench.clock.advance(4.0)
+        await bench.tell(WARM)
+        assert (bench.sampler.condition.state, roof.condition.state) == (State.WORKING, State.LOST)
+        assert bench.source.runs_count == 2

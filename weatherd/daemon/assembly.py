@@ -7,6 +7,7 @@ only if the configuration has it: each costs memory that a Pi has better use for
 
 import dataclasses
 import secrets
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,11 @@ from weatherd.recording import Recorder
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
-from weatherd.sampling.telling import TellingSampler
+from weatherd.sampling.telling import Listener, ToldSampler
 
 if TYPE_CHECKING:
     from weatherd.sensors.i2c import Adapter, Bus
+    from weatherd.sensors.lines import LineReader
 
 JOURNAL_DELAY_S_MAX = 10.0
 """A full disk that has been freed is noticed within this time."""
@@ -38,13 +40,19 @@ SENSOR_DELAY_S_MAX = 60.0
 
 SINK_DELAY_S_FIRST = 2.0
 
-Sampler = AskedSampler | TellingSampler
+Sampler = AskedSampler | ToldSampler
 Log = structlog.typing.FilteringBoundLogger
 
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """A station, built but not running."""
+    """
+    A station, built but not running.
+
+    Attributes:
+        samplers: One a sensor, in the order of the configuration.
+        listeners: One a source; those of the samplers that are told work under them.
+    """
 
     settings: config.Config
     clock: Clock
@@ -57,6 +65,7 @@ class Parts:
     bus: "Bus | None"
     sources: list[Source]
     samplers: list[Sampler]
+    listeners: list[Listener]
 
 
 def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapter | None" = None) -> Parts:
@@ -93,7 +102,8 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
         size_max=settings.queue.size_max,
         delays=partial(full_jitter, 1.0, JOURNAL_DELAY_S_MAX),
     )
-    sampling = _Sampling(settings, log, clock, queue, _bus(settings, clock, simulated))
+    bus = _bus(settings, clock, simulated)
+    sampling = _Sampling(settings, log, clock, queue, bus)
     return Parts(
         settings=settings,
         clock=clock,
@@ -103,9 +113,10 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
         recorder=recorder,
         sinks=sinks,
         forwarders=[_forwarder(sink, settings, journal, clock, log) for sink in sinks],
-        bus=sampling.bus,
+        bus=bus,
         sources=sampling.sources,
-        samplers=sampling.samplers,
+        samplers=list(sampling.samplers.values()),
+        listeners=sampling.listeners,
     )
 
 
@@ -168,15 +179,14 @@ def _sensor(settings: config.Bmp280 | config.Htu21d, bus: "Bus") -> Sensor:
     return Htu21d(bus, settings.name, settings.address)
 
 
-def _source(settings: config.JsonLines, clock: Clock, log: Log) -> Source:
-    from weatherd.sensors.jsonlines import JsonLinesCommand, JsonLinesListener
+def _line_reader(settings: config.JsonLines) -> "LineReader":
     from weatherd.sensors.lines import Field, LineReader
 
     fields = {}
     for quantity, mapped in settings.quantities.items():
         line = settings.conversion(quantity)
         fields[quantity] = Field(mapped.field, line.slope, line.offset, mapped.counter, mapped.counter_max)
-    reader = LineReader(
+    return LineReader(
         fields,
         match=settings.match,
         observed_at=settings.observed_at,
@@ -184,14 +194,22 @@ def _source(settings: config.JsonLines, clock: Clock, log: Log) -> Source:
         labels=settings.labels,
         repeat_window_s=settings.effective_repeat_window_s,
     )
-    if settings.command is not None:
-        return JsonLinesCommand(settings.name, reader, clock, log, command=settings.command)
-    assert settings.listen is not None
-    return JsonLinesListener(settings.name, reader, clock, log, listen=settings.listen)
+
+
+def _source(sensors: Sequence[config.JsonLines], clock: Clock, log: Log) -> Source:
+    """Return the one source of sensors with the same command or the same place to listen at."""
+    from weatherd.sensors.jsonlines import JsonLinesCommand, JsonLinesListener
+
+    readers = {sensor.name: _line_reader(sensor) for sensor in sensors}
+    if (command := sensors[0].command) is not None:
+        return JsonLinesCommand(readers, clock, log, command=command)
+    listen = sensors[0].listen
+    assert listen is not None
+    return JsonLinesListener(readers, clock, log, listen=listen)
 
 
 class _Sampling:
-    """Sensors and sources, each with its sampler."""
+    """Sensors and sources, with those that sample them."""
 
     def __init__(
         self,
@@ -201,47 +219,54 @@ class _Sampling:
         queue: BoundedQueue[Observation | Event],
         bus: "Bus | None",
     ) -> None:
-        self.bus = bus
-        self.sources: list[Source] = []
         self._station = settings.station
         self._log = log
         self._clock = clock
         self._queue = queue
-        self.samplers = [
-            self._telling(sensor) if isinstance(sensor, config.JsonLines) else self._asked(sensor)
-            for sensor in settings.sensors
-        ]
+        self._bus = bus
+        self.samplers = {sensor.name: self._sampler(sensor) for sensor in settings.sensors}
+        self.sources: list[Source] = []
+        self.listeners = [self._listener(sensors) for sensors in _streams(settings.sensors)]
 
-    def _asked(self, settings: config.Bmp280 | config.Htu21d) -> Sampler:
-        assert self.bus is not None
-        sensor = _sensor(settings, self.bus)
+    def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
+        condition = Condition(settings.name, self._clock, self._queue, self._log)
+        if isinstance(settings, config.JsonLines):
+            former = self._former(settings, "jsonlines")
+            return ToldSampler("jsonlines", self._clock, former, condition, report_period_s=settings.report_period_s)
+        assert self._bus is not None
+        sensor = _sensor(settings, self._bus)
         return AskedSampler(
             sensor,
             self._clock,
             self._queue,
             self._former(settings, sensor.model),
-            self._condition(settings),
+            condition,
             sample_period_s=settings.sample_period_s,
             report_period_s=settings.report_period_s,
             delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
         )
 
-    def _telling(self, settings: config.JsonLines) -> Sampler:
-        source = _source(settings, self._clock, self._log)
+    def _listener(self, sensors: Sequence[config.JsonLines]) -> Listener:
+        source = _source(sensors, self._clock, self._log)
         self.sources.append(source)
-        return TellingSampler(
+        told = {name: self.samplers[name] for name in (sensor.name for sensor in sensors)}
+        return Listener(
             source,
+            {name: sampler for name, sampler in told.items() if isinstance(sampler, ToldSampler)},
             self._clock,
             self._queue,
-            self._former(settings, source.model),
-            self._condition(settings),
-            report_period_s=settings.report_period_s,
             delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
         )
-
-    def _condition(self, settings: config.Sensor) -> Condition:
-        return Condition(settings.name, self._clock, self._queue, self._log)
 
     def _former(self, settings: config.Sensor, model: str) -> Former:
         lines = {quantity: Line(given.offset, given.slope) for quantity, given in settings.calibration.items()}
         return Former(settings.name, model, self._station, self._clock, lines)
+
+
+def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonLines]]:
+    """Group the sensors that share a command or a place to listen at: there is one receiver, and one port."""
+    streams: dict[object, list[config.JsonLines]] = {}
+    for sensor in sensors:
+        if isinstance(sensor, config.JsonLines):
+            streams.setdefault(sensor.command or sensor.listen, []).append(sensor)
+    return streams.values()

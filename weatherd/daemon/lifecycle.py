@@ -25,6 +25,8 @@ from weatherd.daemon.supervision import supervise
 from weatherd.errors import JournalError, UnavailableError
 from weatherd.model import Event
 from weatherd.ports import Clock
+from weatherd.sampling.asked import AskedSampler
+from weatherd.sampling.telling import Listener
 from weatherd.systemd import Notifier
 from weatherd.waiting import first_of
 
@@ -75,8 +77,10 @@ class Daemon:
         self._started_s = self._clock.boottime_s()
         self._stop = asyncio.Event()
         self._notifier = Notifier()
-        self._sampling: list[asyncio.Task[None]] = []
         self.parts = assemble(settings, log, self._clock, simulated)
+        asked = [sampler for sampler in self.parts.samplers if isinstance(sampler, AskedSampler)]
+        self._loops: list[AskedSampler | Listener] = [*asked, *self.parts.listeners]
+        self._sampling: list[asyncio.Task[None]] = []
         self.ready = asyncio.Event()
         self._control = ControlServer(runtime_folder or runtime_folders()[0], {"status": self.status})
 
@@ -128,7 +132,7 @@ class Daemon:
         recording = self._start(group, "recording", self.parts.recorder.run)
         others = [self._start(group, f"sink {one.sink.name}", one.run) for one in self.parts.forwarders]
         others += [self._start(group, "pruning", self._prune), self._start(group, "watching", self._watch)]
-        self._sampling = [self._start(group, f"sensor {one.condition.sensor}", one.run) for one in self.parts.samplers]
+        self._sampling = [self._start(group, f"sampling {one.name}", one.run) for one in self._loops]
         await first_of(self._wait_until_tried(), self._stop.wait())
         if not self._stop.is_set():
             self._notifier.ready()
@@ -152,8 +156,8 @@ class Daemon:
     async def _wait_until_tried(self) -> None:
         try:
             async with asyncio.timeout(TRIED_S_MAX):
-                for sampler in self.parts.samplers:
-                    await sampler.tried.wait()
+                for loop in self._loops:
+                    await loop.tried.wait()
         except TimeoutError:
             self._log.warning("daemon.sensors_slow", message="not every sensor could be tried yet; the station runs on")
 
@@ -180,7 +184,7 @@ class Daemon:
         await asyncio.gather(*self._sampling, return_exceptions=True)
         try:
             async with asyncio.timeout(SAMPLERS_STOP_S):
-                await asyncio.gather(*(sampler.finish() for sampler in self.parts.samplers))
+                await asyncio.gather(*(loop.finish() for loop in self._loops))
         except TimeoutError:
             self._log.error("daemon.sampling_cut_off", message="the journal did not take the last observations in time")
 

@@ -72,9 +72,9 @@ def _sensor(sampler: Sampler, parts: Parts) -> dict[str, Any]:
         "skipped_count": sampler.skipped_count,
         "error": _error(condition.error) if condition.state != "working" else None,
     }
-    lines = next((source.counts for source in parts.sources if source.name == condition.sensor), None)
-    if lines is not None:
-        described["lines"] = dict(lines)
+    for source in parts.sources:
+        if condition.sensor in source.counts:
+            described["lines"] = dict(source.counts[condition.sensor])
     return described
 
 

@@ -49,6 +49,7 @@ class AskedSampler:
         report_period_s: float,
         delays: Callable[[], Iterator[float]],
     ) -> None:
+        self.name = sensor.name
         self.condition = condition
         self.tried = asyncio.Event()
         self._sensor = sensor

@@ -23,62 +23,110 @@ _HEALTHY_S = 60.0
 _Key = tuple[tuple[str, str], ...]
 
 
-class TellingSampler:
+class ToldSampler:
     """
-    Listen to one source for ever, and make it wait while the queue is full.
+    Form the observations of one sensor from what a source tells about it.
 
     Arrivals with different labels come from different transmitters, and are never reduced into one observation.
 
     Args:
-        source: The source.
+        model: What kind of source it is.
         clock: The station's clock.
-        queue: Where observations go; they can wait, and the source with them.
-        former: Forms them.
-        condition: Tells when the source is lost and found.
+        former: Forms the observations.
+        condition: Tells when the sensor is lost and found.
         report_period_s: From one observation to the next; 0 makes each arrival one.
-        delays: Makes the delays between attempts at a source that has ended.
     """
 
     skipped_count = 0
 
     def __init__(
+        self, model: str, clock: Clock, former: Former, condition: Condition, *, report_period_s: float
+    ) -> None:
+        self.model = model
+        self.condition = condition
+        self.report_period_s = report_period_s
+        self._clock = clock
+        self._former = former
+        self._reducing: dict[_Key, tuple[int, Mapping[str, str], Reducer]] = {}
+
+    def take(self, arrivals: Sequence[Arrival]) -> Iterator[Observation]:
+        """Take in what arrived; yield the observations that are complete with it."""
+        self.condition.working()
+        for arrival in arrivals:
+            if self.report_period_s:
+                yield from self._reduce(arrival)
+            else:
+                yield self._counted(self._former.passed_on(arrival))
+
+    def report(self, until_ms: int | None = None) -> Iterator[Observation]:
+        """Yield the observations of every period that ended until a time, or of all."""
+        ended = [key for key, (end_ms, _, _) in self._reducing.items() if until_ms is None or end_ms <= until_ms]
+        for key in ended:
+            yield self._reported(key)
+
+    def _reduce(self, arrival: Arrival) -> Iterator[Observation]:
+        time_ms = self._clock.now_ms() if arrival.observed_at_ms is None else arrival.observed_at_ms
+        end_ms = period_end(time_ms, self.report_period_s)
+        key = tuple(sorted(arrival.labels.items()))
+        if key in self._reducing and self._reducing[key][0] != end_ms:
+            yield self._reported(key)
+        if key not in self._reducing:
+            if len(self._reducing) >= _TRANSMITTERS_MAX:
+                yield from self.report()
+            self._reducing[key] = (end_ms, arrival.labels, Reducer())
+        self._reducing[key][2].add(calibrate(arrival.measurement, self._former.calibration))
+
+    def _reported(self, key: _Key) -> Observation:
+        end_ms, labels, reducer = self._reducing.pop(key)
+        return self._counted(self._former.reduced(reducer.reduce(), end_ms, labels))
+
+    def _counted(self, observation: Observation) -> Observation:
+        self.condition.observed(observation.observed_at_ms)
+        return observation
+
+
+class Listener:
+    """
+    Listen to one source for ever, for all sensors that it tells about, and make it wait while the queue is full.
+
+    Args:
+        source: The source.
+        samplers: By sensor, who takes in what it tells.
+        clock: The station's clock.
+        queue: Where observations go; they can wait, and the source with them.
+        delays: Makes the delays between attempts at a source that has ended.
+    """
+
+    def __init__(
         self,
         source: Source,
+        samplers: Mapping[str, ToldSampler],
         clock: Clock,
         queue: BoundedQueue[Observation | Event],
-        former: Former,
-        condition: Condition,
         *,
-        report_period_s: float,
         delays: Callable[[], Iterator[float]],
     ) -> None:
-        self.condition = condition
+        self.name = " ".join(samplers)
         self.tried = asyncio.Event()
         self._source = source
+        self._samplers = samplers
         self._clock = clock
         self._queue = queue
-        self._former = former
-        self._report_period_s = report_period_s
         self._new_delays = delays
-        self._reducing: dict[_Key, tuple[int, Mapping[str, str], Reducer]] = {}
         self._unqueued: deque[Observation | Event] = deque()
-
-    @property
-    def model(self) -> str:
-        """What kind of source it is."""
-        return self._source.model
 
     async def run(self) -> None:
         """Listen until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
-            if self._report_period_s:
-                group.create_task(self._report_at_ticks())
+            for period_s in {sampler.report_period_s for sampler in self._samplers.values()} - {0.0}:
+                group.create_task(self._report_at_ticks(period_s))
 
     async def finish(self) -> None:
         """Report what arrived since the last report; after `run` has been cancelled."""
         await self._source.close()
-        self._report(before_ms=None)
+        for sampler in self._samplers.values():
+            self._unqueued.extend(sampler.report())
         await self._queue.put(self._unqueued)
 
     async def _listen(self) -> None:
@@ -89,49 +137,23 @@ class TellingSampler:
             try:
                 await self._source.run(self._deliver)
             except SourceEnded as error:
-                self.condition.failed(error)
-                self.condition.lost(error)
+                for sampler in self._samplers.values():
+                    sampler.condition.failed(error)
+                    sampler.condition.lost(error)
             if self._clock.boottime_s() - started_s > _HEALTHY_S:
                 delays = self._new_delays()
             await self._clock.sleep(next(delays))
 
-    async def _report_at_ticks(self) -> None:
-        ticks = Ticks(self._clock, self._report_period_s)
+    async def _report_at_ticks(self, period_s: float) -> None:
+        ticks = Ticks(self._clock, period_s)
         while True:
             tick_ms = await ticks.next()
-            self._report(before_ms=tick_ms + 1)
+            for sampler in self._samplers.values():
+                if sampler.report_period_s == period_s:
+                    self._unqueued.extend(sampler.report(tick_ms))
             await self._queue.put(self._unqueued)
 
-    async def _deliver(self, arrivals: Sequence[Arrival]) -> None:
-        self.condition.working()
-        for arrival in arrivals:
-            if self._report_period_s:
-                self._reduce(arrival)
-            else:
-                self._enqueue(self._former.passed_on(arrival))
+    async def _deliver(self, arrivals: Mapping[str, Sequence[Arrival]]) -> None:
+        for sensor, its_arrivals in arrivals.items():
+            self._unqueued.extend(self._samplers[sensor].take(its_arrivals))
         await self._queue.put(self._unqueued)
-
-    def _reduce(self, arrival: Arrival) -> None:
-        time_ms = self._clock.now_ms() if arrival.observed_at_ms is None else arrival.observed_at_ms
-        end_ms = period_end(time_ms, self._report_period_s)
-        key = tuple(sorted(arrival.labels.items()))
-        if key in self._reducing and self._reducing[key][0] != end_ms:
-            self._report_one(key)
-        if key not in self._reducing:
-            if len(self._reducing) >= _TRANSMITTERS_MAX:
-                self._report(before_ms=None)
-            self._reducing[key] = (end_ms, arrival.labels, Reducer())
-        self._reducing[key][2].add(calibrate(arrival.measurement, self._former.calibration))
-
-    def _report(self, before_ms: int | None) -> None:
-        """Report every period that ended before a time, or every one."""
-        for key in [key for key, (end_ms, _, _) in self._reducing.items() if before_ms is None or end_ms < before_ms]:
-            self._report_one(key)
-
-    def _report_one(self, key: _Key) -> None:
-        end_ms, labels, reducer = self._reducing.pop(key)
-        self._enqueue(self._former.reduced(reducer.reduce(), end_ms, labels))
-
-    def _enqueue(self, observation: Observation) -> None:
-        self.condition.observed(observation.observed_at_ms)
-        self._unqueued.append(observation)

@@ -1,8 +1,10 @@
 """
 The `jsonlines` driver: any program that prints JSON lines, or writes them to a socket of ours.
 
-    command ─ its stdout ─┐
-    TCP or Unix socket ───┴─> lines, bounded ─> LineReader ─> arrivals, a chunk at a time
+    command ─ its stdout ─┐                     ┌─> LineReader of one sensor ─────┐
+    TCP or Unix socket ───┴─> lines, bounded ───┴─> LineReader of another sensor ─┴─> arrivals, a chunk at a time
+
+One stream may tell about many sensors: a receiver on the roof hears all transmitters around, and there is only one.
 
 A program is started without a shell, in a process group of its own; what it says on stderr goes to our log at a bounded
 rate. When it ends, what it has started and left behind is ended too, and what they had printed is still read.
@@ -46,7 +48,7 @@ _STDERR_LENGTH_MAX = 500  # of one line
 _TERMINATION_S_MAX = 2.0  # from SIGTERM to SIGKILL
 _GROUP_PERIOD_S = 0.02  # how often is asked whether all that a program has started is gone
 
-Deliver = Callable[[Sequence[Arrival]], Awaitable[None]]
+Deliver = Callable[[Mapping[str, Sequence[Arrival]]], Awaitable[None]]
 Read = Callable[[int], Awaitable[bytes]]
 """Waits for bytes and returns at most so many, none at the end of the stream."""
 
@@ -56,25 +58,26 @@ class JsonLines(ABC):
     What both ways have in common: a stream of bytes becomes arrivals.
 
     Args:
-        name: The sensor's name in the configuration.
-        reader: Understands its lines.
+        readers: By the sensor's name in the configuration, who understands its lines; at least one.
         clock: Gives the time of arrival.
         log: Where people read about bad lines.
     """
 
     model = "jsonlines"
 
-    def __init__(self, name: str, reader: LineReader, clock: Clock, log: structlog.typing.FilteringBoundLogger) -> None:
-        self.name = name
-        self.reader = reader
+    def __init__(
+        self, readers: Mapping[str, LineReader], clock: Clock, log: structlog.typing.FilteringBoundLogger
+    ) -> None:
+        self.name = ", ".join(readers)
+        self._readers = readers
         self._clock = clock
         self._log = log
         self._throttled = ThrottledLog(log, clock)
 
     @property
-    def counts(self) -> Mapping[str, int]:
-        """Lines by what became of them."""
-        return self.reader.counts
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """By sensor, its lines by what became of them."""
+        return {sensor: reader.counts for sensor, reader in self._readers.items()}
 
     @abstractmethod
     async def open(self) -> None:
@@ -102,28 +105,31 @@ class JsonLines(ABC):
                 await deliver(arrivals)
             await asyncio.sleep(0)
 
-    def _understand(self, lines: Sequence[bytes]) -> Sequence[Arrival]:
+    def _understand(self, lines: Sequence[bytes]) -> Mapping[str, Sequence[Arrival]]:
         now_ms = self._clock.now_ms()
-        arrivals = []
-        for line in lines:
-            if not line or line.isspace():
-                continue
-            try:
-                arrival = self.reader.read(line, now_ms, self._tell)
-            except BadLine as error:
-                self._tell(error.kind, str(error))
-                continue
-            if arrival is not None:
-                arrivals.append(arrival)
+        arrivals: dict[str, list[Arrival]] = {}
+        for sensor, reader in self._readers.items():
+            tell = partial(self._tell, sensor)
+            for line in lines:
+                if not line or line.isspace():
+                    continue
+                try:
+                    arrival = reader.read(line, now_ms, tell)
+                except BadLine as error:
+                    tell(error.kind, str(error))
+                    continue
+                if arrival is not None:
+                    arrivals.setdefault(sensor, []).append(arrival)
         return arrivals
 
     def _too_long(self) -> None:
-        self.reader.counts["lines"] += 1
-        self.reader.counts["too_long"] += 1
-        self._tell("too_long", f"longer than {LINE_SIZE_MAX} bytes")
+        for sensor, reader in self._readers.items():
+            reader.counts["lines"] += 1
+            reader.counts["too_long"] += 1
+            self._tell(sensor, "too_long", f"longer than {LINE_SIZE_MAX} bytes")
 
-    def _tell(self, kind: str, sentence: str) -> None:
-        self._throttled.warning(f"jsonlines.{kind}", f"sensor {self.name}: a line was {sentence}", sensor=self.name)
+    def _tell(self, sensor: str, kind: str, sentence: str) -> None:
+        self._throttled.warning(f"jsonlines.{kind}", f"sensor {sensor}: a line was {sentence}", sensor=sensor)
 
 
 class JsonLinesCommand(JsonLines):
@@ -131,8 +137,7 @@ class JsonLinesCommand(JsonLines):
     Run a program and read what it prints.
 
     Args:
-        name: The sensor's name in the configuration.
-        reader: Understands its lines.
+        readers: By the sensor's name in the configuration, who understands its lines; at least one.
         clock: Gives the time of arrival.
         log: Where people read about bad lines, and what the program says on stderr.
         command: The program and its arguments. They are not logged: they may hold a password.
@@ -140,14 +145,13 @@ class JsonLinesCommand(JsonLines):
 
     def __init__(
         self,
-        name: str,
-        reader: LineReader,
+        readers: Mapping[str, LineReader],
         clock: Clock,
         log: structlog.typing.FilteringBoundLogger,
         *,
         command: Sequence[str],
     ) -> None:
-        super().__init__(name, reader, clock, log)
+        super().__init__(readers, clock, log)
         self._command = command
         self._stderr = ThrottledLog(log, clock, burst=_STDERR_LINES_MAX)
 
@@ -227,8 +231,7 @@ class JsonLinesListener(JsonLines):
     Listen on a loopback port or a Unix socket, and read what clients write.
 
     Args:
-        name: The sensor's name in the configuration.
-        reader: Understands its lines.
+        readers: By the sensor's name in the configuration, who understands its lines; at least one.
         clock: Gives the time of arrival.
         log: Where people read about bad lines.
         listen: Host and port, or the path of a Unix socket; a port of 0 takes a free one.
@@ -236,14 +239,13 @@ class JsonLinesListener(JsonLines):
 
     def __init__(
         self,
-        name: str,
-        reader: LineReader,
+        readers: Mapping[str, LineReader],
         clock: Clock,
         log: structlog.typing.FilteringBoundLogger,
         *,
         listen: Path | tuple[str, int],
     ) -> None:
-        super().__init__(name, reader, clock, log)
+        super().__init__(readers, clock, log)
         self._listen = listen
         self._socket: socket.socket | None = None
         self._file: tuple[int, int] | None = None
