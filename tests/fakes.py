@@ -213,8 +213,17 @@ class FakeSink:
 
 
 def quiet_log() -> structlog.typing.FilteringBoundLogger:
-    """Return a logger that writes nothing."""
-    return recording_log()[0]
+    """Return a logger that writes nothing, and fails where a mistake of ours would be logged."""
+
+    def refuse_tracebacks(_: object, __: str, fields: dict[str, object]) -> dict[str, object]:
+        assert "exc_info" not in fields, fields
+        raise structlog.DropEvent
+
+    return structlog.wrap_logger(
+        structlog.PrintLogger(),
+        processors=[refuse_tracebacks],
+        wrapper_class=structlog.make_filtering_bound_logger("debug"),
+    )
 
 
 def recording_log() -> tuple[structlog.typing.FilteringBoundLogger, list[dict[str, object]]]:

@@ -14,7 +14,7 @@ _UNPACKED_MAX = 4
 
 _ROWS_FROM = """
     SELECT first_seq, last_seq, body FROM entries
-    WHERE first_seq >= coalesce((SELECT max(first_seq) FROM entries WHERE first_seq <= ?1), ?1)
+    WHERE first_seq >= coalesce((SELECT max(first_seq) FROM entries WHERE first_seq <= :seq), :seq)
     ORDER BY first_seq
 """
 
@@ -69,7 +69,7 @@ class Reader:
                 seq = first_seq + len(documents)
                 break
         # Closed at once, since an open query would keep the WAL from being used again.
-        with closing(self._connection.execute(_ROWS_FROM, (seq,))) as cursor:
+        with closing(self._connection.execute(_ROWS_FROM, {"seq": seq})) as cursor:
             for row in map(Row._make, cursor):
                 if row.last_seq >= seq:
                     yield row.first_seq, unpack(row)
