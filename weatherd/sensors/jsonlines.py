@@ -94,16 +94,24 @@ class JsonLines(ABC):
     async def _read(self, read: Read, deliver: Deliver) -> None:
         """Hand over what a stream brings until it ends."""
         splitter = LineSplitter(LINE_SIZE_MAX, self._too_long)
+        handled_count = 0
         while chunk := await read(_CHUNK_SIZE):
-            await self._hand_over(splitter.feed(chunk), deliver)
+            lines = splitter.feed(chunk)
+            await self._hand_over(lines, deliver)
+            # Neither reading nor delivering lets others run while there is always more to read.
+            handled_count += 1 + len(lines)
+            if handled_count >= _LINES_MAX:
+                handled_count = 0
+                await asyncio.sleep(0)
         await self._hand_over(splitter.finish(), deliver)
 
     async def _hand_over(self, lines: Sequence[bytes], deliver: Deliver) -> None:
         for start in range(0, len(lines), _LINES_MAX):
+            if start:
+                await asyncio.sleep(0)
             arrivals = self._understand(lines[start : start + _LINES_MAX])
             if arrivals:
                 await deliver(arrivals)
-            await asyncio.sleep(0)
 
     def _understand(self, lines: Sequence[bytes]) -> Mapping[str, Sequence[Arrival]]:
         now_ms = self._clock.now_ms()
