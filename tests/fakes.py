@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from weatherd.errors import JournalError, SensorError, SinkError
+from weatherd.errors import JournalDamaged, JournalError, JournalFull, SensorError, SinkError
 from weatherd.model import Batch, Event, Measurement, Observation
 
 NOON_MS = 1_795_435_200_000
@@ -119,6 +119,9 @@ class FakeJournal:
 
     Attributes:
         error: What `append` and `quarantine` raise, while it is set.
+        mistake: What `append` raises that it should not.
+        room: Entries that an append may have.
+        damaged: What `read` raises: for entries up to its `last_seq`, or for all.
     """
 
     def __init__(self, sinks: Sequence[str] = ("fake",)) -> None:
@@ -128,6 +131,9 @@ class FakeJournal:
         self.positions = dict.fromkeys(sinks, 0)
         self.quarantined: dict[int, str] = {}
         self.error: JournalError | None = None
+        self.mistake: Exception | None = None
+        self.room = 1_000_000
+        self.damaged: JournalDamaged | None = None
         self.dropped_count = 0
         self._grown = asyncio.Event()
 
@@ -140,8 +146,12 @@ class FakeJournal:
 
     async def append(self, entries: Sequence[Observation | Event]) -> None:
         await asyncio.sleep(0)
+        if self.mistake is not None:
+            raise self.mistake
         if self.error is not None:
             raise self.error
+        if len(entries) > self.room:
+            raise JournalFull(f"{len(entries)} entries do not fit")
         self.appends.append(len(entries))
         self.entries.extend(entries)
         self.write(len(entries))
@@ -159,6 +169,10 @@ class FakeJournal:
 
     async def read(self, after_seq: int, count_max: int) -> Batch | None:
         await asyncio.sleep(0)
+        if self.damaged is not None and self.damaged.last_seq is None:
+            raise self.damaged
+        if self.damaged is not None and self.damaged.last_seq > after_seq:
+            raise self.damaged
         documents = self.documents[after_seq : after_seq + count_max]
         return Batch(after_seq + 1, documents) if documents else None
 

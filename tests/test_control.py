@@ -1,10 +1,12 @@
 import asyncio
 import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
+from weatherd import control
 from weatherd.control import ControlServer, ask, runtime_folders
 from weatherd.errors import UnavailableError
 
@@ -28,7 +30,32 @@ async def test_an_unknown_question_is_told(folder: Path) -> None:
     """A client of another version learns that it is not understood."""
     server = ControlServer(folder, {})
     await server.open()
-    assert "unknown request" in (await asyncio.to_thread(ask, "dance"))["error"]
+    with pytest.raises(UnavailableError, match="unknown request"):
+        await asyncio.to_thread(ask, "dance")
+    await server.close()
+
+
+def test_a_daemon_that_does_not_answer_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that hangs, or sends rubbish, is a sentence and a hint, and no traceback."""
+    monkeypatch.setattr(control, "_TIMEOUT_S", 0.1)
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(os.fspath(folder / "control.sock"))
+        hung.listen()
+        with pytest.raises(UnavailableError, match="does not answer") as caught:
+            ask("status")
+    assert caught.value.hint
+
+
+async def test_more_clients_than_places_are_turned_away(folder: Path) -> None:
+    """Idle clients cost the daemon a few places and for a few seconds, and no file descriptors beyond."""
+    server = ControlServer(folder, {"status": lambda: {"ok": True}})
+    await server.open()
+    idle = [await asyncio.open_unix_connection(server.path) for _ in range(8)]
+    reader, writer = await asyncio.open_unix_connection(server.path)
+    assert await asyncio.wait_for(reader.read(), 10.0) == b""
+    for _, each in [*idle, (reader, writer)]:
+        each.close()
+    await asyncio.sleep(0)
     await server.close()
 
 

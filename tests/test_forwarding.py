@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock, FakeJournal, FakeSink, recording_log, settle
-from weatherd.errors import JournalUnavailable, Refused, TooLarge, Unreachable, Unwelcome
+from weatherd.errors import JournalDamaged, JournalUnavailable, Refused, TooLarge, Unreachable, Unwelcome
 from weatherd.forwarding import Forwarder
+from weatherd.happenings import Happenings
+from weatherd.queueing import BoundedQueue
 
 DOWN = Unreachable("logstash answered 503")
 
@@ -24,6 +26,7 @@ class Bench:
             self.journal,
             self.clock,
             self.log,
+            Happenings(BoundedQueue(1000), self.clock, self.log),
             batch_size_max=batch_size_max,
             linger_s=linger_s,
             in_flight_max=in_flight_max,
@@ -205,7 +208,47 @@ async def test_only_the_culprit_is_quarantined() -> None:
         assert bench.position == 10
     assert bench.journal.quarantined == {7: "logstash answered 400"}
     assert len(bench.sink.delivered) == 9
-    assert bench.forwarder.quarantined_count == 1
+    assert [line["event"] for line in bench.lines] == ["forwarding.quarantined"]
+
+
+async def test_a_far_end_that_refuses_everything_is_told_once_a_minute() -> None:
+    """Each refused document is quarantined; people hear of it at most once a minute, with the number."""
+    bench = Bench(in_flight_max=1)
+    bench.sink.otherwise = Refused("logstash answered 400")
+    async with running(bench):
+        await bench.write(20)
+        await bench.clock.advance(60.0)
+        await bench.write(1)
+        await bench.clock.advance(2.0)
+    assert len(bench.journal.quarantined) == 21
+    assert [line["count"] for line in bench.lines] == [1, 20]
+
+
+async def test_entries_that_cannot_be_read_are_skipped_and_told() -> None:
+    """A damaged row of the journal costs its entries, which are counted, and does not hold up those behind it."""
+    bench = Bench()
+    bench.journal.write(20)
+    bench.journal.damaged = JournalDamaged("entries 1 to 5 cannot be unpacked", last_seq=5)
+    async with running(bench):
+        assert bench.sink.delivered == bench.journal.documents[5:]
+        assert bench.position == 20
+    assert bench.forwarder.unreadable_count == 5
+    assert [line["event"] for line in bench.lines] == ["forwarding.unreadable"]
+
+
+async def test_a_journal_that_cannot_be_read_is_told_and_tried_again() -> None:
+    """The trouble is in the status and once in the log, and delivery goes on when it is over."""
+    bench = Bench()
+    bench.journal.write(1)
+    bench.journal.damaged = JournalDamaged("the file is no journal")
+    async with running(bench):
+        await bench.clock.advance(60.0)
+        assert bench.forwarder.journal_error is bench.journal.damaged
+        bench.journal.damaged = None
+        await bench.clock.advance(4.0)
+        assert bench.position == 1
+    assert bench.forwarder.journal_error is None
+    assert [line["event"] for line in bench.lines] == ["forwarding.paused", "forwarding.resumed"]
 
 
 async def test_a_single_document_that_is_too_large_is_quarantined() -> None:

@@ -1,7 +1,9 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,39 @@ def test_a_traceback_is_one_line() -> None:
         log.exception("supervision.loop_failed", message="failed")
     line = json.loads(stream.getvalue())
     assert "ZeroDivisionError: ours" in line["error.stack_trace"]
+
+
+def test_a_reader_that_has_stopped_reading_holds_nobody_up() -> None:
+    """When a pipe is full, lines are left out, and come again when somebody reads."""
+    reading_end, writing_end = os.pipe()
+    with os.fdopen(writing_end, "w") as stream:
+        log = make_log("info", "json", stream)
+        for number in range(2000):
+            log.info("a", message=str(number))
+        seen = os.read(reading_end, 1_000_000).decode()
+        log.info("b", message="again")
+        seen += os.read(reading_end, 1_000_000).decode()
+    os.close(reading_end)
+    messages = [json.loads(line)["message"] for line in seen.splitlines()]
+    assert messages[0] == "0"
+    assert messages[-1] == "again"
+    assert len(messages) < 2000
+
+
+def test_no_line_fails_for_what_is_in_it(tmp_path: Path) -> None:
+    """A terminal that knows only Latin-1 gets an escape, and the caller no error."""
+    with (tmp_path / "log").open("w", encoding="latin-1") as stream:
+        make_log("info", "console", stream).info("a", message="27 \N{DEGREE CELSIUS} \ufffd")
+    assert b"27 " in (tmp_path / "log").read_bytes()
+
+
+def test_a_flood_of_other_peoples_lines_is_bounded() -> None:
+    """What asyncio says a thousand times is said once a minute."""
+    stream = io.StringIO()
+    make_log("info", "json", stream)
+    for number in range(1000):
+        logging.getLogger("asyncio").critical("out of %s: %d", "resources", number)
+    assert len(stream.getvalue().splitlines()) == 1
 
 
 def test_the_standard_librarys_lines_go_the_same_way() -> None:

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.fakes import NOON_MS, FakeClock, FakeJournal, recording_log, settle
-from weatherd.errors import JournalUnavailable
+from weatherd.errors import JournalFull, JournalUnavailable
+from weatherd.happenings import Happenings
 from weatherd.model import Event, Observation
 from weatherd.queueing import BoundedQueue
 from weatherd.recording import Recorder
@@ -26,8 +27,9 @@ class Bench:
             self.journal,
             self.clock,
             self.log,
+            Happenings(self.queue, self.clock, self.log),
             commit_period_s=1.0,
-            size_max=size_max,
+            crowd_size=size_max // 2,
             delays=lambda: itertools.repeat(4.0),
         )
 
@@ -118,10 +120,48 @@ async def test_what_cannot_be_kept_at_the_stop_is_counted_and_told() -> None:
     async with running(bench) as task:
         await bench.observe(1, 2)
         bench.queue.close()
-        await settle()
-        assert task.done()
-    assert bench.recorder.lost_count == 2
+        await bench.clock.advance(10.0)
+        assert not task.done()
+    bench.queue.push(event(3))
+    bench.recorder.give_up()
+    assert bench.recorder.lost_count == 3
     assert [line["event"] for line in bench.lines] == ["recording.paused", "recording.lost"]
+
+
+async def test_a_journal_that_has_room_again_at_the_stop_takes_the_rest() -> None:
+    """While the sinks are served once more, a full journal gets room: the recorder goes on trying."""
+    bench = Bench()
+    bench.journal.error = JournalFull("the journal is full")
+    async with running(bench) as task:
+        await bench.observe(1, 2)
+        bench.queue.close()
+        await bench.clock.advance(1.0)
+        bench.journal.error = None
+        await bench.clock.advance(1.0)
+        assert task.done()
+    assert bench.kept == [1, 2]
+
+
+async def test_an_append_that_does_not_fit_goes_in_pieces() -> None:
+    """However little room there is, what fits is kept, in order and once."""
+    bench = Bench()
+    bench.journal.room = 3
+    async with running(bench):
+        await bench.observe(*range(20))
+        assert bench.kept == list(range(20))
+    assert max(bench.journal.appends) <= 3
+
+
+async def test_a_mistake_in_an_append_loses_nothing_that_was_taken() -> None:
+    """When the loop is started anew after an error that nobody expected, it goes on with what it had taken."""
+    bench = Bench()
+    bench.journal.mistake = ZeroDivisionError("ours")
+    async with running(bench) as task:
+        await bench.observe(1, 2)
+        assert isinstance(task.exception(), ZeroDivisionError)
+    bench.journal.mistake = None
+    async with running(bench):
+        assert bench.kept == [1, 2]
 
 
 async def test_what_was_dropped_is_told_with_its_number() -> None:

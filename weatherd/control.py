@@ -7,6 +7,7 @@ owner and the group may connect.
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +39,7 @@ class ControlServer:
         self.path = folder / _NAME
         self._answers = answers
         self._server: asyncio.Server | None = None
-        self._places = asyncio.Semaphore(_CLIENTS_MAX)
+        self._clients_count = 0
 
     async def open(self) -> None:
         """
@@ -58,7 +59,7 @@ class ControlServer:
             self.path.chmod(0o660)
         except OSError as error:
             raise UnavailableError(
-                f"cannot listen at {self.path}: {error.strerror}",
+                f"cannot listen at {self.path}: {error.strerror or error}",
                 "set RUNTIME_DIRECTORY to a folder that this user may write to",
             ) from error
 
@@ -70,8 +71,11 @@ class ControlServer:
             self.path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients_count += 1
         try:
-            async with self._places, asyncio.timeout(_TIMEOUT_S):
+            if self._clients_count > _CLIENTS_MAX:
+                return
+            async with asyncio.timeout(_TIMEOUT_S):
                 request = (await reader.readline()).decode(errors="replace").strip()
                 answer = self._answers.get(request)
                 body = answer() if answer else {"error": f"unknown request {request[:40]!r}"}
@@ -80,6 +84,7 @@ class ControlServer:
         except (TimeoutError, ValueError, ConnectionError):
             return  # too slow, too long or gone: nothing of ours depends on this client
         finally:
+            self._clients_count -= 1
             writer.close()
 
 
@@ -97,21 +102,30 @@ def ask(request: str) -> dict[str, Any]:
             try:
                 channel.connect(os.fspath(path))
             except PermissionError as error:
-                raise UnavailableError(
-                    f"you may not ask the daemon at {path}", "use sudo, or join the group weatherd"
-                ) from error
+                raise UnavailableError(f"you may not ask the daemon at {path}", "use sudo") from error
             except OSError:
                 continue
-            channel.sendall(request.encode() + b"\n")
-            with channel.makefile("rb") as stream:
-                answer = stream.read()
-        if answer:
-            decoded: dict[str, Any] = msgspec.json.decode(answer)
-            return decoded
+            return _exchange(channel, request, path)
     places = ", ".join(map(str, tried))
     raise UnavailableError(
         f"no weatherd answers at {places}", "start it with `weatherd run` or `systemctl start weatherd`"
     )
+
+
+def _exchange(channel: socket.socket, request: str, path: Path) -> dict[str, Any]:
+    try:
+        channel.sendall(request.encode() + b"\n")
+        with channel.makefile("rb") as stream:
+            answer = msgspec.json.decode(stream.read(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        raise UnavailableError(
+            f"the daemon at {path} does not answer within {_TIMEOUT_S:g} s", "see its log: `journalctl -u weatherd`"
+        ) from error
+    if "error" in answer:
+        raise UnavailableError(
+            f"the daemon at {path} says: {answer['error']}", "it may be of another version: restart it"
+        )
+    return answer
 
 
 def runtime_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
@@ -130,5 +144,6 @@ def _runtime_folders(environment: Mapping[str, str]) -> Iterator[Path]:
 
 def _answered(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
-        return probe.connect_ex(os.fspath(path)) == 0
+        probe.setblocking(False)  # a listener whose backlog is full would hold up the loop, and is in use, too
+        return probe.connect_ex(os.fspath(path)) in {0, errno.EAGAIN}
     return False

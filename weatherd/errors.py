@@ -185,9 +185,20 @@ class JournalUnavailable(JournalError):
 
 
 class JournalDamaged(JournalError):
-    """Tell that the file is no journal of ours, or is damaged. Trying again does not help."""
+    """
+    Tell that the file is no journal of ours, or is damaged. Trying again does not help.
+
+    Args:
+        sentence: What is damaged.
+        hint: What the reader can do about it.
+        last_seq: If only some entries cannot be read, the last of them: behind it, reading goes on.
+    """
 
     code = "journal.damaged"
+
+    def __init__(self, sentence: str, hint: str = "", *, last_seq: int | None = None) -> None:
+        super().__init__(sentence, hint)
+        self.last_seq = last_seq
 
 
 class JournalFull(JournalError):

@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from weatherd.errors import JournalError, Refused, SinkError, TooLarge, Unreachable, Unwelcome
+from weatherd.errors import JournalDamaged, JournalError, Refused, SinkError, TooLarge, Unreachable, Unwelcome
+from weatherd.happenings import Happenings
 from weatherd.model import Batch
 from weatherd.ports import Clock, Journal, Sink
-from weatherd.throttling import ThrottledLog
 from weatherd.waiting import first_of
+
+QUARANTINE_PERIOD_S = 60.0
+"""Quarantine is told at most once in this time."""
 
 
 class _Flight:
@@ -42,6 +45,7 @@ class Forwarder:
         journal: Where from.
         clock: The station's clock.
         log: Where people read about outages.
+        happenings: Where it is told what could not be delivered.
         batch_size_max: Documents of one attempt.
         linger_s: How long a fresh document may wait for company; the very first does not.
         in_flight_max: Batches under way at once.
@@ -55,6 +59,7 @@ class Forwarder:
         journal: Journal,
         clock: Clock,
         log: structlog.typing.FilteringBoundLogger,
+        happenings: Happenings,
         *,
         batch_size_max: int,
         linger_s: float,
@@ -68,11 +73,14 @@ class Forwarder:
         self.attempt_next_s: float | None = None
         self.attempts_count = 0
         self.delivered_count = 0
-        self.quarantined_count = 0
+        self.unreadable_count = 0
+        self.journal_error: JournalError | None = None
         self._journal = journal
         self._clock = clock
         self._log = log
-        self._throttled = ThrottledLog(log, clock)
+        self._happenings = happenings
+        self._quarantine_told_s = -QUARANTINE_PERIOD_S
+        self._quarantine_untold_count = 0
         self._batch_size_max = batch_size_max
         self._linger_s = linger_s
         self._new_delays = delays
@@ -101,9 +109,13 @@ class Forwarder:
                 flights.append(_Flight(batch))
                 group.create_task(self._carry(flights[-1], flights, places))
 
-    async def finish(self) -> None:
-        """Try once more without any wait; return when everything is delivered, or an attempt has failed."""
+    def hurry(self) -> None:
+        """From now on wait for nothing: neither for company nor, once more, for the next attempt."""
         self._hurry.set()
+
+    async def finish(self) -> None:
+        """Return when everything is delivered in a hurry, or an attempt has failed."""
+        self.hurry()
         if self.lag:
             await self._settled.wait()
 
@@ -118,12 +130,41 @@ class Forwarder:
                 )
             try:
                 batch = await self._journal.read(read_seq, self._batch_size_max)
-            except JournalError as error:
-                self._throttled.warning("forwarding.journal_unavailable", str(error), code=error.code, hint=error.hint)
+            except JournalDamaged as error:
+                if error.last_seq is not None:
+                    self._skip(read_seq, error.last_seq, error)
+                    read_seq = error.last_seq
+                    continue
                 batch = None
+                self._tell_journal(error)
+            except JournalError as error:
+                batch = None
+                self._tell_journal(error)
+            else:
+                self._tell_journal(None)
             if batch is not None:
                 return batch
             await self._clock.sleep(next(self._delays))
+
+    def _skip(self, read_seq: int, last_seq: int, error: JournalDamaged) -> None:
+        """Go on behind entries that cannot be read any more, and tell of the loss."""
+        self.unreadable_count += last_seq - read_seq
+        self._happenings.tell(
+            "forwarding.unreadable",
+            "entries_unreadable",
+            str(error),
+            reason=error.reason,
+            code=error.code,
+            hint=error.hint,
+        )
+
+    def _tell_journal(self, error: JournalError | None) -> None:
+        """Log a change, once."""
+        if error is not None and self.journal_error is None:
+            self._log.error("forwarding.paused", message=f"nothing is sent: {error}", code=error.code, hint=error.hint)
+        elif error is None and self.journal_error is not None:
+            self._log.info("forwarding.resumed", message="the journal can be read again")
+        self.journal_error = error
 
     async def _carry(self, flight: _Flight, flights: deque[_Flight], places: asyncio.Semaphore) -> None:
         """Settle one batch, then acknowledge as far as all batches before it are settled too."""
@@ -199,7 +240,7 @@ class Forwarder:
             )
         if self.error is None:
             self.error_since_ms = self._clock.now_ms()
-        self.error = error
+        self.error = error.with_traceback(None)  # its frames hold the whole batch
 
     def _came_up(self) -> None:
         if self.error is not None:
@@ -217,15 +258,24 @@ class Forwarder:
             try:
                 await self._journal.quarantine(self.sink.name, batch, str(error))
             except JournalError as unavailable:
-                self._throttled.warning("forwarding.journal_unavailable", str(unavailable), hint=unavailable.hint)
+                self._tell_journal(unavailable)
                 await self._clock.sleep(delay_s)
             else:
                 break
-        self.quarantined_count += 1
-        self._throttled.warning(
+        self._tell_quarantined(error)
+
+    def _tell_quarantined(self, error: SinkError) -> None:
+        """Tell of documents in quarantine, at most once in a while: the far end may refuse them all."""
+        self._quarantine_untold_count += 1
+        if self._clock.boottime_s() - self._quarantine_told_s < QUARANTINE_PERIOD_S:
+            return
+        count, self._quarantine_untold_count = self._quarantine_untold_count, 0
+        self._quarantine_told_s = self._clock.boottime_s()
+        self._happenings.tell(
             "forwarding.quarantined",
-            f"{self.sink.name} refuses a document for good; it is kept in quarantine: {error}",
-            sink=self.sink.name,
+            "documents_quarantined",
+            f"{self.sink.name} refuses {count} document{'s' if count > 1 else ''} for good; in quarantine: {error}",
+            reason=error.reason,
             code=error.code,
-            sequence=batch.first_seq,
+            count=count,
         )

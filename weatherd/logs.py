@@ -1,13 +1,16 @@
 """
 Logs: JSON lines with ECS names on standard output, or readable lines at a terminal.
 
-An event is named `module.past_tense` (`event.action`); its `message` is a sentence for people. Nothing is configured
-globally: `make_log` returns a logger, and whoever logs is handed it. The standard library's logging, which asyncio and
-aiohttp use, is led into the same stream.
+An event is named `module.past_tense` (`event.action`); its `message` is a sentence for people. `make_log` returns a
+logger, and whoever logs is handed it; only the standard library's logging, which asyncio and aiohttp use, is global,
+and is led into the same stream.
 """
 
 import contextlib
+import io
 import logging
+import math
+import select
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
@@ -16,6 +19,10 @@ import msgspec
 import structlog
 
 from weatherd import __version__
+
+_KIND_PERIOD_S = 60.0
+_KIND_LENGTH_MAX = 60
+_KINDS_MAX = 100
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
@@ -31,6 +38,8 @@ def make_log(level: Level, log_format: Format, stream: TextIO | None = None) -> 
         stream: Where to; standard output by default.
     """
     target = stream or sys.stdout
+    if isinstance(target, io.TextIOWrapper):
+        target.reconfigure(errors="backslashreplace")  # no line may fail for what is in it
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="@timestamp"),
@@ -51,17 +60,30 @@ def make_log(level: Level, log_format: Format, stream: TextIO | None = None) -> 
 
 
 class _Lines:
-    """Write each line at once; when nobody reads them any more, the station goes on without."""
+    """
+    Write each line at once, if somebody takes it.
+
+    A reader that is gone, or has stopped reading, must not hold up the station: what it does not take is left out.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._poll = select.poll()
+        try:
+            self._poll.register(stream.fileno(), select.POLLOUT)
+        except OSError:
+            self._in_memory = True
+        else:
+            self._in_memory = False
 
     def write(self, line: str) -> None:
+        if not self._in_memory and not self._poll.poll(0):
+            return
         with contextlib.suppress(OSError):
             self._stream.write(line + "\n")
             self._stream.flush()
 
-    debug = info = warning = error = write
+    debug = info = warning = error = critical = write
 
 
 def _ecs(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -95,13 +117,23 @@ def _encode(record: object, **_: object) -> str:
 
 
 class _Adopting(logging.Handler):
+    """Lead other people's lines into our log, each kind at most once a minute: some come thousands of times."""
+
     def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
         super().__init__()
         self._log = log
+        self._told_s: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        kind = str(record.msg)[:_KIND_LENGTH_MAX]
+        if record.created - self._told_s.get(kind, -math.inf) < _KIND_PERIOD_S:
+            return
+        if len(self._told_s) >= _KINDS_MAX:
+            self._told_s.clear()
+        self._told_s[kind] = record.created
         action = f"{record.name.partition('.')[0]}.logged"
-        self._log.log(record.levelno, action, message=record.getMessage(), exc_info=record.exc_info or None)
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
+        self._log.log(level, action, message=record.getMessage(), exc_info=record.exc_info or None)
 
 
 def _adopt_standard_logging(log: structlog.typing.FilteringBoundLogger, level: Level) -> None:

@@ -66,8 +66,6 @@ class Sensor(Protocol):
 class Source(Protocol):
     """What tells by itself, when it likes, about one sensor or several, and can be made to wait."""
 
-    model: str
-
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """By sensor, what was received since the start, by what became of it."""
@@ -89,6 +87,10 @@ class Source(Protocol):
         Raises:
             SourceEnded: If there is nothing more to come; `run` may be called again.
         """
+        ...
+
+    def rest(self) -> Mapping[str, Sequence[Arrival]]:
+        """Return, by sensor, what had been read but not handed over when `run` was cancelled."""
         ...
 
     async def close(self) -> None:
@@ -133,6 +135,7 @@ class Journal(Protocol):
 
         Raises:
             JournalUnavailable: If the disk does not give them now; try again.
+            JournalDamaged: If they cannot be read any more; behind its `last_seq`, if it has one, reading goes on.
         """
         ...
 

@@ -9,14 +9,22 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from weatherd.errors import JournalError
+from weatherd.errors import JournalError, JournalFull
+from weatherd.happenings import Happenings
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Journal
 from weatherd.queueing import BoundedQueue
 from weatherd.waiting import first_of
 
+APPEND_SIZE_MAX = 1000
+"""Entries of one append: a row of the journal, and a few milliseconds of its thread."""
+
 DROPS_PERIOD_S = 60.0
 """Drops are told at most once in this time: a full journal drops with every append."""
+
+
+STOP_DELAY_S_MAX = 0.2
+"""Between attempts once the queue is closed; how long it is tried, is up to the one who stops."""
 
 
 class Recorder:
@@ -28,8 +36,9 @@ class Recorder:
         journal: Where it is kept.
         clock: The station's clock.
         log: Where people read about trouble.
+        happenings: Where drops are told.
         commit_period_s: The longest wait for company.
-        size_max: Entries of one append.
+        crowd_size: So many observations are company enough.
         delays: Makes the delays between attempts at a journal that cannot be written.
     """
 
@@ -39,54 +48,70 @@ class Recorder:
         journal: Journal,
         clock: Clock,
         log: structlog.typing.FilteringBoundLogger,
+        happenings: Happenings,
         *,
         commit_period_s: float,
-        size_max: int,
+        crowd_size: int,
         delays: Callable[[], Iterator[float]],
     ) -> None:
         self._queue = queue
         self._journal = journal
         self._clock = clock
         self._log = log
+        self._happenings = happenings
         self._commit_period_s = commit_period_s
-        self._size_max = size_max
+        self._crowd_size = crowd_size
         self._delays = delays
         self._appended_s = -commit_period_s
+        self._taken: list[Observation | Event] = []
         self._drops_told_s = -DROPS_PERIOD_S
-        self._drops_told_count = 0
+        self._drops_told_count: int | None = None
         self.error: JournalError | None = None
         self.lost_count = 0
 
     async def run(self) -> None:
         """Record until the queue is closed and empty."""
-        self._drops_told_count = self._journal.dropped_count  # the journal remembers those of earlier runs
-        while not (self._queue.closed and self._queue.depth == 0):
-            await self._queue.wait_for(1)
-            await self._wait_for_company()
-            entries = self._queue.take(self._size_max)
-            if entries:
-                await self._append(entries)
+        if self._drops_told_count is None:
+            self._drops_told_count = self._journal.dropped_count  # it remembers those of earlier runs
+        while not (self._queue.closed and self._queue.depth == 0 and not self._taken):
+            if not self._taken:
+                await self._queue.wait_for(1)
+                await self._wait_for_company()
+                self._taken = self._queue.take(APPEND_SIZE_MAX)
+            await self._append_taken()
 
     async def _wait_for_company(self) -> None:
         remaining_s = self._appended_s + self._commit_period_s - self._clock.boottime_s()
         if remaining_s > 0:
-            await first_of(self._clock.sleep(remaining_s), self._queue.wait_for(self._size_max // 2))
+            await first_of(self._clock.sleep(remaining_s), self._queue.wait_for(self._crowd_size))
 
-    async def _append(self, entries: list[Observation | Event]) -> None:
-        for delay_s in self._delays():
+    async def _append_taken(self) -> None:
+        """Append all that was taken, in pieces as large as the journal has room for."""
+        delays = self._delays()
+        size = len(self._taken)
+        while self._taken:
             try:
-                await self._journal.append(entries)
+                await self._journal.append(self._taken[:size])
+            except JournalFull as error:
+                if size > 1:
+                    size //= 2
+                else:
+                    await self._wait_for_journal(error, next(delays))
             except JournalError as error:
-                if self._queue.closed:
-                    self._give_up(len(entries), error)
-                    return
-                self._tell(error)
-                await first_of(self._clock.sleep(delay_s), self._queue.wait_closed())
+                await self._wait_for_journal(error, next(delays))
             else:
+                del self._taken[:size]
                 self._appended_s = self._clock.boottime_s()
                 self._tell(None)
                 self._tell_drops()
-                return
+
+    async def _wait_for_journal(self, error: JournalError, delay_s: float) -> None:
+        """Wait before the next attempt; at the stop only for a moment, since a delivery may make room."""
+        self._tell(error)
+        if self._queue.closed:
+            await self._clock.sleep(min(delay_s, STOP_DELAY_S_MAX))
+        else:
+            await first_of(self._clock.sleep(delay_s), self._queue.wait_closed())
 
     def _tell(self, error: JournalError | None) -> None:
         """Log a change, once."""
@@ -97,29 +122,20 @@ class Recorder:
         self.error = error
 
     def _tell_drops(self) -> None:
-        """Tell, as an event and in the log, what had to be dropped since it was told last."""
+        """Tell what had to be dropped since it was told last."""
+        assert self._drops_told_count is not None
         count = self._queue.dropped_count + self._journal.dropped_count - self._drops_told_count
         if not count or self._clock.boottime_s() - self._drops_told_s < DROPS_PERIOD_S:
             return
         self._drops_told_s = self._clock.boottime_s()
         self._drops_told_count += count
         message = f"{count} observations were dropped: there was no room for them"
-        self._log.error("recording.dropped", message=message, count=count)
-        self._queue.push(
-            Event(
-                action="observations_dropped",
-                message=message,
-                observed_at_ms=self._clock.now_ms(),
-                clock_synchronized=self._clock.synchronized(),
-            )
-        )
+        self._happenings.tell("recording.dropped", "observations_dropped", message, count=count)
 
-    def _give_up(self, count: int, error: JournalError) -> None:
-        self.error = error
+    def give_up(self) -> None:
+        """Count and tell what could not be kept before the stop; after `run` has ended, in whatever way."""
+        count = len(self._taken) + self._queue.depth
         self.lost_count += count
-        self._log.error(
-            "recording.lost",
-            message=f"{count} observations could not be kept before the stop: {error}",
-            code=error.code,
-            hint=error.hint,
-        )
+        if count:
+            why = f": {self.error}" if self.error else ": the disk was too slow"
+            self._log.error("recording.lost", message=f"{count} observations could not be kept before the stop{why}")

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from weatherd.config import parse
 from weatherd.errors import ConfigError
@@ -12,6 +13,15 @@ MistakesOf = Callable[[str], list[tuple[int, str, str]]]
 @pytest.fixture(autouse=True)
 def no_credentials_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+def write_certificates(ca_file: Path, cert_file: Path, key_file: Path) -> None:
+    """Write an authority, a certificate and its key, as they must be."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("station")
+    authority.cert_pem.write_to_path(ca_file)
+    certificate.cert_chain_pems[0].write_to_path(cert_file)
+    certificate.private_key_pem.write_to_path(key_file)
 
 
 @pytest.fixture

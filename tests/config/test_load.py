@@ -3,6 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.config.conftest import write_certificates
 from weatherd.config import Address, Bmp280, Config, JsonLines, Mapped, load, parse
 from weatherd.config.load import FILE_SIZE_MAX
 from weatherd.errors import ConfigError
@@ -131,8 +132,7 @@ def test_a_time_zone_comes_as_one(tmp_path: Path) -> None:
 
 def test_files_of_a_sink_are_resolved_and_never_kept(tmp_path: Path) -> None:
     """The configuration holds where the password is, and not what it is."""
-    for name in ("ca.pem", "cert.pem", "key.pem"):
-        (tmp_path / name).touch()
+    write_certificates(tmp_path / "ca.pem", tmp_path / "cert.pem", tmp_path / "key.pem")
     (tmp_path / "password").write_text("se:cret\n")
     config = load_text(
         SMALLEST

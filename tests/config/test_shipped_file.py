@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.config.conftest import write_certificates
 from weatherd import config
 from weatherd.config import Config, JsonLines, load, parse
 from weatherd.model import QUANTITIES
@@ -49,8 +50,7 @@ def everything_turned_on() -> str:
 @pytest.fixture
 def whole(tmp_path: Path) -> Config:
     """The shipped file with every key turned on, its files in place and the URL as TLS needs it."""
-    for name in ("logstash-ca.pem", "station.pem", "station.key"):
-        (tmp_path / name).touch()
+    write_certificates(tmp_path / "logstash-ca.pem", tmp_path / "station.pem", tmp_path / "station.key")
     (tmp_path / "logstash-password").write_text("secret\n")
     return parse(everything_turned_on().replace('["http://', '["https://'), tmp_path)
 

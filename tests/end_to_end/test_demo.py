@@ -11,7 +11,7 @@ from tests.end_to_end.stations import environment, weatherd
 
 async def test_the_demo_shows_a_station_a_fault_and_its_recovery(tmp_path: Path) -> None:
     """It says where to look, shows a whole document and then short ones, a lost sensor and its return, and lost 0."""
-    code, out, errors = await weatherd("demo", "--for", "21", folder=tmp_path)
+    code, out, errors = await weatherd("demo", "--for", "27", folder=tmp_path)
     assert (code, errors) == (0, "")
     assert re.search(r"Logstash +a stand-in at http://127\.0\.0\.1:\d+", out)
     assert re.search(r"journal +/.*/journal\.db", out)

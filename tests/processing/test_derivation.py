@@ -1,6 +1,8 @@
 import itertools
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from weatherd.model import Quality, Station
 from weatherd.processing.derivation import derive, worse
@@ -50,6 +52,22 @@ def test_a_humidity_of_nothing_gives_no_dew_point(humidity: float) -> None:
     values, _ = derived({"air_temperature": 20.0, "relative_humidity": humidity, "air_pressure": 927.3})
     assert "dew_point_temperature" not in values
     assert "air_pressure_at_mean_sea_level" in values
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["air_temperature", "relative_humidity", "air_pressure"]), st.floats(-1e15, 1e15), min_size=1
+    )
+)
+@example({"air_temperature": -245.0, "relative_humidity": 50.0})
+@example({"air_temperature": -243.12, "relative_humidity": 50.0})
+@example({"air_temperature": -302.399, "air_pressure": 900.0})
+@example({"air_temperature": 20.0, "relative_humidity": 1e15})
+def test_nothing_is_derived_from_a_fault(values: dict[str, float]) -> None:
+    """Whatever a sensor says, deriving neither fails nor gives a number outside of all weather."""
+    found, _ = derived(values, Station("high", elevation_m=9000.0))
+    assert -150 < found.get("dew_point_temperature", 0.0) <= 60
+    assert 300 <= found.get("air_pressure_at_mean_sea_level", 1000.0) < 6000
 
 
 def test_a_sensors_own_value_is_not_replaced() -> None:

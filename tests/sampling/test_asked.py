@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes import NOON_MS, FakeClock, FakeSensor, recording_log, settle
 from weatherd.errors import BadChecksum, NoAnswer
+from weatherd.happenings import Happenings
 from weatherd.model import Event, Observation, Quality, Station
 from weatherd.processing.calibration import Line
 from weatherd.queueing import BoundedQueue
@@ -29,7 +30,7 @@ class Bench:
             self.clock,
             self.queue,
             Former(sensor.name, sensor.model, Station("here"), self.clock, calibration),
-            Condition(sensor.name, self.clock, self.queue, self.log),
+            Condition(sensor.name, self.clock, Happenings(self.queue, self.clock, self.log)),
             sample_period_s=1.0,
             report_period_s=10.0,
             delays=lambda: itertools.repeat(4.0),

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from tests.fakes import NOON_MS, FakeClock, recording_log, settle
 from weatherd.errors import SourceEnded
+from weatherd.happenings import Happenings
 from weatherd.model import Arrival, Event, Observation, Quality, Station
 from weatherd.processing.calibration import Line
 from weatherd.queueing import BoundedQueue
@@ -23,6 +24,7 @@ class FakeSource:
 
     def __init__(self) -> None:
         self.arrivals: asyncio.Queue[Mapping[str, Sequence[Arrival]] | SourceEnded] = asyncio.Queue()
+        self.unread: Mapping[str, Sequence[Arrival]] = {}
         self.runs_count = 0
         self.closed = False
 
@@ -36,6 +38,10 @@ class FakeSource:
             if isinstance(arrivals, SourceEnded):
                 raise arrivals
             await deliver(arrivals)
+
+    def rest(self) -> Mapping[str, Sequence[Arrival]]:
+        rest, self.unread = self.unread, {}
+        return rest
 
     async def close(self) -> None:
         self.closed = True
@@ -55,7 +61,7 @@ class Bench:
             "FAKE",
             self.clock,
             Former(name, "FAKE", Station("here"), self.clock, calibration),
-            Condition(name, self.clock, self.queue, self.log),
+            Condition(name, self.clock, Happenings(self.queue, self.clock, self.log)),
             report_period_s=report_period_s,
         )
 
@@ -183,6 +189,7 @@ async def test_a_stop_loses_nothing_that_was_handed_over() -> None:
 
     async with running(Bench(10.0)) as bench:
         await bench.tell(WARM)
+        bench.source.unread = {"garden": [WARM]}
     await bench.listener.finish()
     assert [observation.values for observation in bench.observations()] == [{"air_temperature": 20.0}]
 

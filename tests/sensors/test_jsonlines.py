@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeClock, quiet_log, recording_log, settle
 from weatherd.errors import SourceEnded, UnavailableError
+from weatherd.happenings import Happenings
 from weatherd.model import Arrival, Event, Observation, Station
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition
@@ -170,7 +171,7 @@ async def test_a_program_is_started_again_with_backoff() -> None:
     queue: BoundedQueue[Observation | Event] = BoundedQueue(100)
     log, said = recording_log()
     source = JsonLinesCommand({"garden": reader()}, clock, log, command=["sh", "-c", """echo '{"t": 1}'"""])
-    condition = Condition("garden", clock, queue, log)
+    condition = Condition("garden", clock, Happenings(queue, clock, log))
     former = Former("garden", "jsonlines", Station("test"), clock, {})
     told = ToldSampler("jsonlines", clock, former, condition, report_period_s=0)
     listener = Listener(source, {"garden": told}, clock, queue, delays=lambda: iter([10.0, 20.0, 40.0]))
@@ -356,7 +357,7 @@ async def test_a_stop_while_there_is_no_room_is_quick_and_loses_nothing_handed_o
         "jsonlines",
         clock,
         Former("garden", "jsonlines", Station("test"), clock, {}),
-        Condition("garden", clock, queue, quiet_log()),
+        Condition("garden", clock, Happenings(queue, clock, quiet_log())),
         report_period_s=0,
     )
     listener = Listener(source, {"garden": told}, clock, queue, delays=lambda: iter([10.0]))

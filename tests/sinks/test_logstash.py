@@ -20,8 +20,8 @@ import trustme
 from weatherd import __version__
 from weatherd.errors import ConfigError, Refused, SinkError, TooLarge, Unreachable, Unwelcome
 from weatherd.sinks.logstash import ACKNOWLEDGEMENT_S_MAX, LogstashSink
-from weatherd.sinks.tls import tls_context
 from weatherd.testing.logstash import Accept, Answer, Behaviour, Block, Close, Hang, LogstashStandIn, Reset
+from weatherd.tls import tls_context
 
 SECRET = "correct-horse"
 

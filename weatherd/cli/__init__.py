@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -22,6 +23,15 @@ DEFAULT_CONFIG = Path("/etc/weatherd/weatherd.toml")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
+    code = _run_command(options)
+    if threading.active_count() > 1:
+        from weatherd.cli.run import leave_stuck_threads_behind
+
+        leave_stuck_threads_behind(code)
+    return code
+
+
+def _run_command(options: argparse.Namespace) -> int:
     try:
         code: int = options.command(options)
     except WeatherdError as error:

@@ -3,17 +3,12 @@
 import os
 from pathlib import Path
 
-import structlog
-
 from weatherd import config
-from weatherd.clock import SystemClock
-from weatherd.daemon import assemble
 
 
 def check(path: Path) -> int:
     """Tell that a configuration has no mistake; those that it has are raised, all in one error."""
     settings = config.load(path)
-    assemble(settings, structlog.get_logger(), SystemClock())  # passwords and certificates can be used
     count = len(settings.sensors)
     sensors = f"{count} sensor{'s' if count > 1 else ''}"
     sinks = "one sink" if settings.sinks.logstash else "no sink: observations stay in the journal"

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from weatherd import config
-from weatherd.cli.run import leave_stuck_threads_behind, stop_on_signals
+from weatherd.cli.run import run_loop, stop_on_signals
 from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon
 from weatherd.logs import make_log
@@ -42,8 +42,7 @@ def demo(port: int, duration_s: float | None) -> int:
         duration_s: None for as long as the user likes.
     """
     with tempfile.TemporaryDirectory(prefix="weatherd-demo-") as folder:
-        lost_count = asyncio.run(_Demo(Path(folder), port, duration_s).run())
-    leave_stuck_threads_behind()
+        lost_count = run_loop(_Demo(Path(folder), port, duration_s).run())
     return os.EX_SOFTWARE if lost_count else os.EX_OK
 
 

@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 from weatherd import config
 from weatherd.daemon import Daemon
@@ -14,6 +16,8 @@ from weatherd.logs import Format, make_log
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _THREADS_S_MAX = 1.0
+
+Result = TypeVar("Result")
 
 
 def run(path: Path, log_format: Format) -> int:
@@ -26,9 +30,29 @@ def run(path: Path, log_format: Format) -> int:
         stop_on_signals(daemon)
         await daemon.run()
 
-    asyncio.run(station())
-    leave_stuck_threads_behind()
+    run_loop(station())
     return os.EX_OK
+
+
+def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
+    """
+    Run a coroutine on a new event loop.
+
+    Unlike `asyncio.run` this does not wait for the threads in which names are looked up: that can take a minute, and
+    everything is kept already.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def stop_on_signals(daemon: Daemon) -> None:
@@ -44,15 +68,20 @@ def stop_on_signals(daemon: Daemon) -> None:
         loop.add_signal_handler(each, stop, each)
 
 
-def leave_stuck_threads_behind() -> None:
+def leave_stuck_threads_behind(code: int) -> None:
     """
-    End the process if a thread does not end: the journal is closed, nothing is left to lose.
+    End the process if a thread does not end: nothing is left that could be kept.
 
-    A look-up of a name, or a transfer on a bus, can hang in the kernel for minutes, and the interpreter would wait.
+    A look-up of a name, a write to a dying card or a transfer on a bus can hang in the kernel for minutes, and the
+    interpreter would wait for it.
+
+    Args:
+        code: With which the process ends.
     """
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join(_THREADS_S_MAX)
             if thread.is_alive():
                 sys.stdout.flush()
-                os._exit(os.EX_OK)
+                sys.stderr.flush()
+                os._exit(code)

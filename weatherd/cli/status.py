@@ -38,6 +38,8 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
         (queue["dropped_count"], "observations dropped from the full queue"),
         (journal["dropped_count"], "observations dropped from the full journal"),
         (journal["quarantined_count"], "documents in quarantine"),
+        (journal["quarantine_dropped_count"], "documents dropped from the full quarantine"),
+        (journal["unreadable_count"], "entries that cannot be read any more"),
     ):
         if count:
             yield f"  {count:,} {what}"

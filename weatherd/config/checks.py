@@ -18,6 +18,7 @@ from weatherd.config.words import choice, quoted
 from weatherd.errors import ConfigError
 from weatherd.model import QUANTITIES, Reduction
 from weatherd.processing.units import convertible
+from weatherd.tls import tls_mistakes
 
 Found = Iterator[tuple[KeyPath, str]]
 """Mistakes: where, counted from the table that is checked, and what."""
@@ -135,6 +136,13 @@ def credentials_fit(username: str | None, password_file: Path | None) -> Found:
         yield ("username",), f"has with its password more than {PASSWORD_SIZE_MAX} bytes"
 
 
+def certificates_fit(ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> Found:
+    """Refuse files that hold no certificate, or a key that does not belong to it, before the first attempt does."""
+    if (cert_file is None) is (key_file is None):
+        for key, message in tls_mistakes(ca_file, cert_file, key_file):
+            yield (key,), message
+
+
 def some_sensors(sensors: Sequence[Any]) -> Found:
     """Refuse a station without a sensor."""
     if not sensors:
@@ -173,7 +181,7 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
         calibrates_what_it_yields,
         labels_differ,
     ),
-    schema.Tls: (together("cert_file", "key_file"),),
+    schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
     schema.Config: (some_sensors, names_differ, addresses_differ),
 }

@@ -153,7 +153,7 @@ Sensor = Bmp280 | Htu21d | JsonLines
 class Queue(Struct, frozen=True):
     """Observations in memory, on their way to the journal."""
 
-    size_max: Annotated[int, Meta(ge=10, le=1_000_000)] = 1000
+    size_max: Annotated[int, Meta(ge=10, le=100_000)] = 1000
 
 
 class Journal(Struct, frozen=True):

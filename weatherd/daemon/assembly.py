@@ -16,6 +16,7 @@ import structlog
 from weatherd import config
 from weatherd.backoff import full_jitter, slowly
 from weatherd.forwarding import Forwarder
+from weatherd.happenings import Happenings
 from weatherd.journal import SqliteJournal
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sensor, Sink, Source
@@ -40,6 +41,9 @@ SENSOR_DELAY_S_MAX = 60.0
 
 SINK_DELAY_S_FIRST = 2.0
 
+JSONLINES = "jsonlines"
+"""The model of a sensor that is a stream: what kind of part is behind it, only its labels may know."""
+
 Sampler = AskedSampler | ToldSampler
 Log = structlog.typing.FilteringBoundLogger
 
@@ -59,6 +63,7 @@ class Parts:
     run_id: str
     queue: BoundedQueue[Observation | Event]
     journal: SqliteJournal
+    happenings: Happenings
     recorder: Recorder
     sinks: list[Sink]
     forwarders: list[Forwarder]
@@ -83,7 +88,8 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
     """
     run_id = secrets.token_hex(4)
     queue: BoundedQueue[Observation | Event] = BoundedQueue(settings.queue.size_max)
-    sinks = [] if settings.sinks.logstash is None else [_logstash(settings.sinks.logstash, clock)]
+    logstash = settings.sinks.logstash
+    sinks = [] if logstash is None else [_logstash(logstash, clock)]
     journal = SqliteJournal(
         settings.journal.path,
         encode=DocumentEncoder(settings.station, run_id).encode,
@@ -93,17 +99,19 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
         retention_s=settings.journal.retention_s,
         when_full=settings.journal.when_full,
     )
+    happenings = Happenings(queue, clock, log)
     recorder = Recorder(
         queue,
         journal,
         clock,
         log,
+        happenings,
         commit_period_s=settings.journal.commit_period_s,
-        size_max=settings.queue.size_max,
+        crowd_size=settings.queue.size_max // 2,
         delays=partial(full_jitter, 1.0, JOURNAL_DELAY_S_MAX),
     )
     bus = _bus(settings, clock, simulated)
-    sampling = _Sampling(settings, log, clock, queue, bus)
+    sampling = _Sampling(settings, log=log, clock=clock, queue=queue, happenings=happenings, bus=bus)
     return Parts(
         settings=settings,
         clock=clock,
@@ -112,7 +120,12 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
         journal=journal,
         recorder=recorder,
         sinks=sinks,
-        forwarders=[_forwarder(sink, settings, journal, clock, log) for sink in sinks],
+        happenings=happenings,
+        forwarders=[
+            _forwarder(sink, logstash, journal=journal, clock=clock, log=log, happenings=happenings)
+            for sink in sinks
+            if logstash
+        ],
         bus=bus,
         sources=sampling.sources,
         samplers=list(sampling.samplers.values()),
@@ -122,7 +135,7 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
 
 def _logstash(settings: config.Logstash, clock: Clock) -> Sink:
     from weatherd.sinks.logstash import LogstashSink
-    from weatherd.sinks.tls import tls_context
+    from weatherd.tls import tls_context
 
     tls = settings.tls
     return LogstashSink(
@@ -138,19 +151,26 @@ def _logstash(settings: config.Logstash, clock: Clock) -> Sink:
     )
 
 
-def _forwarder(sink: Sink, settings: config.Config, journal: SqliteJournal, clock: Clock, log: Log) -> Forwarder:
-    logstash = settings.sinks.logstash
-    assert logstash is not None
+def _forwarder(
+    sink: Sink,
+    settings: config.Logstash,
+    *,
+    journal: SqliteJournal,
+    clock: Clock,
+    log: Log,
+    happenings: Happenings,
+) -> Forwarder:
     return Forwarder(
         sink,
         journal,
         clock,
         log,
-        batch_size_max=logstash.batch_size_max,
-        linger_s=logstash.linger_s,
-        in_flight_max=logstash.in_flight_max,
-        delays=partial(full_jitter, min(SINK_DELAY_S_FIRST, logstash.delay_s_max), logstash.delay_s_max),
-        delays_unwelcome=partial(slowly, logstash.delay_s_max),
+        happenings,
+        batch_size_max=settings.batch_size_max,
+        linger_s=settings.linger_s,
+        in_flight_max=settings.in_flight_max,
+        delays=partial(full_jitter, min(SINK_DELAY_S_FIRST, settings.delay_s_max), settings.delay_s_max),
+        delays_unwelcome=partial(slowly, settings.delay_s_max),
     )
 
 
@@ -214,25 +234,28 @@ class _Sampling:
     def __init__(
         self,
         settings: config.Config,
+        *,
         log: Log,
         clock: Clock,
         queue: BoundedQueue[Observation | Event],
+        happenings: Happenings,
         bus: "Bus | None",
     ) -> None:
         self._station = settings.station
         self._log = log
         self._clock = clock
         self._queue = queue
+        self._happenings = happenings
         self._bus = bus
         self.samplers = {sensor.name: self._sampler(sensor) for sensor in settings.sensors}
         self.sources: list[Source] = []
         self.listeners = [self._listener(sensors) for sensors in _streams(settings.sensors)]
 
     def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
-        condition = Condition(settings.name, self._clock, self._queue, self._log)
+        condition = Condition(settings.name, self._clock, self._happenings)
         if isinstance(settings, config.JsonLines):
-            former = self._former(settings, "jsonlines")
-            return ToldSampler("jsonlines", self._clock, former, condition, report_period_s=settings.report_period_s)
+            former = self._former(settings, JSONLINES)
+            return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
         assert self._bus is not None
         sensor = _sensor(settings, self._bus)
         return AskedSampler(

@@ -13,7 +13,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weatherd import __version__, config
 from weatherd.backoff import full_jitter
@@ -29,6 +29,9 @@ from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
 from weatherd.systemd import Notifier
 from weatherd.waiting import first_of
+
+if TYPE_CHECKING:
+    from weatherd.sensors.i2c import Adapter
 
 TRIED_S_MAX = 15.0
 """READY does not wait longer than this for the sensors: a bus may hang."""
@@ -68,7 +71,7 @@ class Daemon:
         log: Log,
         *,
         clock: Clock | None = None,
-        simulated: Any = None,
+        simulated: "Adapter | None" = None,
         runtime_folder: Path | None = None,
     ) -> None:
         self._log = log
@@ -78,8 +81,8 @@ class Daemon:
         self._stop = asyncio.Event()
         self._notifier = Notifier()
         self.parts = assemble(settings, log, self._clock, simulated)
-        asked = [sampler for sampler in self.parts.samplers if isinstance(sampler, AskedSampler)]
-        self._loops: list[AskedSampler | Listener] = [*asked, *self.parts.listeners]
+        self._asked = [sampler for sampler in self.parts.samplers if isinstance(sampler, AskedSampler)]
+        self._loops: list[AskedSampler | Listener] = [*self._asked, *self.parts.listeners]
         self._sampling: list[asyncio.Task[None]] = []
         self.ready = asyncio.Event()
         self._control = ControlServer(runtime_folder or runtime_folders()[0], {"status": self.status})
@@ -143,8 +146,12 @@ class Daemon:
         self._notifier.stopping()
         self._log.info("daemon.stopping", message="the station stops: the journal first, then each sink once more")
         await self._stop_sampling()
+        for forwarder in self.parts.forwarders:
+            forwarder.hurry()  # what is delivered makes room in a full journal
         self.parts.queue.close()
         await asyncio.wait([recording], timeout=JOURNAL_STOP_S)
+        if not recording.done():
+            self.parts.recorder.give_up()
         await self._finish_forwarding()
         for task in (recording, *others):
             task.cancel()
@@ -162,21 +169,27 @@ class Daemon:
             self._log.warning("daemon.sensors_slow", message="not every sensor could be tried yet; the station runs on")
 
     async def _watch(self) -> None:
-        """Feed the watchdog while the loop and all sampling go on, and keep the line of `systemctl status` true."""
+        """Feed the watchdog while the loop and the sampling go on, and keep the line of `systemctl status` true."""
         period_s = min(STATUS_PERIOD_S, (self._notifier.watchdog_period_s or 2 * STATUS_PERIOD_S) / 2)
         while True:
-            if not any(task.done() for task in self._sampling):
+            if all(sampler.goes_on() for sampler in self._asked):
                 self._notifier.alive()
             self._notifier.status(status.sentence(self.parts))
             await self._clock.sleep(period_s)
 
     async def _prune(self) -> None:
+        told_count = self.parts.journal.quarantine_dropped_count
         while True:
             await self._clock.sleep(PRUNE_PERIOD_S)
             try:
                 await self.parts.journal.prune()
             except JournalError as error:
                 self._log.warning("daemon.prune_failed", message=str(error), code=error.code, hint=error.hint)
+            count = self.parts.journal.quarantine_dropped_count - told_count
+            if count:
+                told_count += count
+                message = f"{count} documents had to leave the full quarantine"
+                self.parts.happenings.tell("daemon.quarantine_dropped", "quarantine_dropped", message, count=count)
 
     async def _stop_sampling(self) -> None:
         for task in self._sampling:
@@ -186,7 +199,8 @@ class Daemon:
             async with asyncio.timeout(SAMPLERS_STOP_S):
                 await asyncio.gather(*(loop.finish() for loop in self._loops))
         except TimeoutError:
-            self._log.error("daemon.sampling_cut_off", message="the journal did not take the last observations in time")
+            count = sum(listener.unqueued_count for listener in self.parts.listeners)
+            self._log.error("daemon.sampling_cut_off", message=f"{count} observations found no room before the stop")
 
     async def _finish_forwarding(self) -> None:
         try:
@@ -204,9 +218,14 @@ class Daemon:
         if self.parts.bus is not None:
             await self.parts.bus.close()
         try:
-            await self.parts.journal.close()
+            async with asyncio.timeout(JOURNAL_STOP_S):
+                await self.parts.journal.close()
         except JournalError as error:
             self._log.error("daemon.journal_not_closed", message=str(error), code=error.code, hint=error.hint)
+        except TimeoutError:
+            self._log.error(
+                "daemon.journal_not_closed", message="the disk does not answer; the journal is left as it is"
+            )
 
 
 def settle_memory() -> None:
@@ -214,9 +233,7 @@ def settle_memory() -> None:
     Let the garbage collector leave alone what stays for ever.
 
     One full collection of the 37,000 objects that the imports made takes 17 ms on a fast machine, and would hold up the
-    loop for longer than 20 ms on a Pi; frozen, they are never looked at again. What a station makes later is freed by
-    reference counting, so the collector may come seldom.
+    loop for longer than 20 ms on a Pi; frozen, they are never looked at again.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10)

@@ -43,7 +43,9 @@ def status(parts: Parts, started_ms: int, started_s: float) -> dict[str, Any]:
             "last_seq": parts.journal.last_seq,
             "dropped_count": parts.journal.dropped_count,
             "quarantined_count": sum(parts.journal.quarantined.values()),
-            "error": _error(parts.recorder.error),
+            "quarantine_dropped_count": parts.journal.quarantine_dropped_count,
+            "unreadable_count": sum(forwarder.unreadable_count for forwarder in parts.forwarders),
+            "error": _error(parts.recorder.error or _journal_error(parts)),
         },
         "sinks": [_sink(forwarder, parts) for forwarder in parts.forwarders],
     }
@@ -52,11 +54,18 @@ def status(parts: Parts, started_ms: int, started_s: float) -> dict[str, Any]:
 def sentence(parts: Parts) -> str:
     """Sum up the station in one line, for `systemctl status`."""
     working = sum(sampler.condition.state == "working" for sampler in parts.samplers)
-    sinks = ", ".join(
-        f"{one.sink.name} {'answers' if one.error is None else 'does not answer'}, {one.lag} to send"
-        for one in parts.forwarders
-    )
+    sinks = ", ".join(f"{one.sink.name} {_word(one)}, {one.lag} to send" for one in parts.forwarders)
     return f"{working} of {len(parts.samplers)} sensors work; {sinks or 'no sink'}"
+
+
+def _word(forwarder: Forwarder) -> str:
+    if forwarder.error is not None:
+        return "does not answer"
+    return "answers" if forwarder.sink.attempts else "was not tried yet"
+
+
+def _journal_error(parts: Parts) -> WeatherdError | None:
+    return next((forwarder.journal_error for forwarder in parts.forwarders if forwarder.journal_error), None)
 
 
 def _sensor(sampler: Sampler, parts: Parts) -> dict[str, Any]:
@@ -83,7 +92,7 @@ def _sink(forwarder: Forwarder, parts: Parts) -> dict[str, Any]:
     since_ms = forwarder.error_since_ms
     return {
         "name": forwarder.sink.name,
-        "state": "answers" if forwarder.error is None else "lost",
+        "state": "lost" if forwarder.error else "answers" if forwarder.sink.attempts else "untried",
         "since": None if since_ms is None else iso_8601(since_ms),
         "lag": forwarder.lag,
         "delivered_count": forwarder.delivered_count,

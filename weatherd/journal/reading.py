@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import closing
 
+from weatherd.errors import JournalDamaged
 from weatherd.journal.rows import Row, unpack
 from weatherd.model import Batch
 
@@ -39,7 +40,7 @@ class Reader:
         Return what lies side by side from `seq` on, or from the next seq that there is.
 
         Raises:
-            JournalDamaged: If a row cannot be unpacked.
+            JournalDamaged: If the first row there is cannot be unpacked; behind its `last_seq` reading goes on.
         """
         documents: list[bytes] = []
         size = 0
@@ -62,17 +63,27 @@ class Reader:
         return Batch(seq - len(documents), tuple(documents)) if documents else None
 
     def _rows_from(self, seq: int) -> Generator[_Unpacked, None, None]:
-        """Yield the row that holds `seq`, if there is one, and those after it."""
+        """Yield the row that holds `seq`, if there is one, and those after it, up to one that is damaged."""
+        anything = False
         for first_seq, documents in self._unpacked.items():
             if first_seq <= seq < first_seq + len(documents):
                 yield first_seq, documents
+                anything = True
                 seq = first_seq + len(documents)
                 break
         # Closed at once, since an open query would keep the WAL from being used again.
         with closing(self._connection.execute(_ROWS_FROM, {"seq": seq})) as cursor:
             for row in map(Row._make, cursor):
-                if row.last_seq >= seq:
-                    yield row.first_seq, unpack(row)
+                if row.last_seq < seq:
+                    continue
+                try:
+                    documents = unpack(row)
+                except JournalDamaged:
+                    if anything:
+                        return  # it is told when it is the first
+                    raise
+                yield row.first_seq, documents
+                anything = True
 
     def _remember(self, first_seq: int, documents: list[bytes]) -> None:
         """Keep an unpacked row as the most recently used, and let go of the least."""

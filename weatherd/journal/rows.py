@@ -68,5 +68,6 @@ def unpack(row: Row) -> list[bytes]:
 def _damaged(row: Row, what: str) -> JournalDamaged:
     return JournalDamaged(
         f"the journal's entries {row.first_seq} to {row.last_seq} cannot be unpacked: {what}",
-        "set journal.db and journal.db-wal aside while no daemon runs; a new journal is made at the next start",
+        "the entries behind them are sent; look at the card, which begins to fail",
+        last_seq=row.last_seq,
     )

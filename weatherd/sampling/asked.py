@@ -18,6 +18,10 @@ FAILURES_MAX = 3
 """So many times in a row a sensor may answer with no measurement before it is opened anew, and told to be lost."""
 
 
+ROUND_S_MAX = 120.0
+"""From one round to the next beyond the sample period: the longest pause, and a bus that has to be waited for."""
+
+
 class AskedSampler:
     """
     Ask one sensor for ever; nothing that it does reaches anybody else.
@@ -58,6 +62,8 @@ class AskedSampler:
         self._former = former
         self._report_period_s = report_period_s
         self._ticks = Ticks(clock, sample_period_s)
+        self._round_s_max = sample_period_s + ROUND_S_MAX
+        self._round_s = clock.boottime_s()
         self._new_delays = delays
         self._delays = delays()
         self._reducer = Reducer(sensor.quantities)
@@ -73,9 +79,14 @@ class AskedSampler:
         """Ticks that came too late."""
         return self._ticks.skipped_count
 
+    def goes_on(self) -> bool:
+        """Whether it has come round in time, be it with a measurement or with a sensor that does not answer."""
+        return self._clock.boottime_s() - self._round_s <= self._round_s_max
+
     async def run(self) -> None:
         """Sample until cancelled."""
         while True:
+            self._round_s = self._clock.boottime_s()
             try:
                 await self._sensor.open()
                 self.tried.set()
@@ -96,6 +107,7 @@ class AskedSampler:
         self._ticks.pause()
         while True:
             tick_ms = await self._ticks.next()
+            self._round_s = self._clock.boottime_s()
             try:
                 measurement = _finite(await self._sensor.measure())
             except NoMeasurement as error:

@@ -2,12 +2,9 @@
 
 import enum
 
-import structlog
-
 from weatherd.errors import SensorError
-from weatherd.model import Event, Observation
+from weatherd.happenings import Happenings
 from weatherd.ports import Clock
-from weatherd.queueing import BoundedQueue
 
 
 class State(enum.StrEnum):
@@ -20,22 +17,15 @@ class State(enum.StrEnum):
 
 class Condition:
     """
-    Remember how a sensor is, and tell a change once: in the log, and as an event in the journal.
+    Remember how a sensor is, and tell a change once.
 
     Args:
         sensor: The sensor's name.
         clock: The station's clock.
-        queue: Where events go, beside the observations.
-        log: Where people read it.
+        happenings: Where it is told.
     """
 
-    def __init__(
-        self,
-        sensor: str,
-        clock: Clock,
-        queue: BoundedQueue[Observation | Event],
-        log: structlog.typing.FilteringBoundLogger,
-    ) -> None:
+    def __init__(self, sensor: str, clock: Clock, happenings: Happenings) -> None:
         self.sensor = sensor
         self.state = State.STARTING
         self.since_ms = clock.now_ms()
@@ -44,8 +34,7 @@ class Condition:
         self.observations_count = 0
         self.failures_count = 0
         self._clock = clock
-        self._queue = queue
-        self._log = log
+        self._happenings = happenings
 
     def failed(self, error: SensorError) -> None:
         """Note one measurement that gave nothing."""
@@ -60,33 +49,27 @@ class Condition:
     def lost(self, error: SensorError) -> None:
         """Tell that the sensor is lost, unless that is known; it is tried again in either case."""
         self.error = error
-        if self.state is not State.LOST:
-            self._log.warning(
-                "sampling.sensor_lost",
-                message=f"sensor {self.sensor} is lost: {error}",
-                sensor=self.sensor,
-                code=error.code,
-                hint=error.hint,
-            )
-            self._change(State.LOST, "sensor_lost", f"{self.sensor} is lost: {error}", error.reason)
+        if self.state is State.LOST:
+            return
+        self._change(State.LOST)
+        self._happenings.tell(
+            "sampling.sensor_lost",
+            "sensor_lost",
+            f"{self.sensor} is lost: {error}",
+            sensor=self.sensor,
+            reason=error.reason,
+            code=error.code,
+            hint=error.hint,
+        )
 
     def working(self) -> None:
         """Tell that the sensor is back, if it was lost."""
+        if self.state is State.WORKING:
+            return
         if self.state is State.LOST:
-            self._log.info("sampling.sensor_found", message=f"sensor {self.sensor} is back", sensor=self.sensor)
-            self._change(State.WORKING, "sensor_found", f"{self.sensor} is back", "")
-        self.state = State.WORKING
+            self._happenings.tell("sampling.sensor_found", "sensor_found", f"{self.sensor} is back", sensor=self.sensor)
+        self._change(State.WORKING)
 
-    def _change(self, state: State, action: str, message: str, reason: str) -> None:
+    def _change(self, state: State) -> None:
         self.state = state
         self.since_ms = self._clock.now_ms()
-        self._queue.push(
-            Event(
-                action=action,
-                message=message,
-                observed_at_ms=self.since_ms,
-                clock_synchronized=self._clock.synchronized(),
-                sensor=self.sensor,
-                reason=reason,
-            )
-        )

@@ -115,6 +115,11 @@ class Listener:
         self._new_delays = delays
         self._unqueued: deque[Observation | Event] = deque()
 
+    @property
+    def unqueued_count(self) -> int:
+        """Observations that wait for room in the queue."""
+        return len(self._unqueued)
+
     async def run(self) -> None:
         """Listen until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -125,6 +130,7 @@ class Listener:
     async def finish(self) -> None:
         """Report what arrived since the last report; after `run` has been cancelled."""
         await self._source.close()
+        self._take(self._source.rest())
         for sampler in self._samplers.values():
             self._unqueued.extend(sampler.report())
         await self._queue.put(self._unqueued)
@@ -154,6 +160,9 @@ class Listener:
             await self._queue.put(self._unqueued)
 
     async def _deliver(self, arrivals: Mapping[str, Sequence[Arrival]]) -> None:
+        self._take(arrivals)
+        await self._queue.put(self._unqueued)
+
+    def _take(self, arrivals: Mapping[str, Sequence[Arrival]]) -> None:
         for sensor, its_arrivals in arrivals.items():
             self._unqueued.extend(self._samplers[sensor].take(its_arrivals))
-        await self._queue.put(self._unqueued)

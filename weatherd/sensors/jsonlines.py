@@ -63,8 +63,6 @@ class JsonLines(ABC):
         log: Where people read about bad lines.
     """
 
-    model = "jsonlines"
-
     def __init__(
         self, readers: Mapping[str, LineReader], clock: Clock, log: structlog.typing.FilteringBoundLogger
     ) -> None:
@@ -73,6 +71,7 @@ class JsonLines(ABC):
         self._clock = clock
         self._log = log
         self._throttled = ThrottledLog(log, clock)
+        self._unread: list[bytes] = []
 
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -105,13 +104,25 @@ class JsonLines(ABC):
                 await asyncio.sleep(0)
         await self._hand_over(splitter.finish(), deliver)
 
+    def rest(self) -> Mapping[str, Sequence[Arrival]]:
+        """Return what had been read but not handed over when `run` was cancelled."""
+        lines, self._unread = self._unread, []
+        return self._understand(lines)
+
     async def _hand_over(self, lines: Sequence[bytes], deliver: Deliver) -> None:
-        for start in range(0, len(lines), _LINES_MAX):
-            if start:
-                await asyncio.sleep(0)
-            arrivals = self._understand(lines[start : start + _LINES_MAX])
-            if arrivals:
-                await deliver(arrivals)
+        piece_size = max(1, _LINES_MAX // len(self._readers))
+        done_count = 0
+        try:
+            while done_count < len(lines):
+                if done_count:
+                    await asyncio.sleep(0)
+                arrivals = self._understand(lines[done_count : done_count + piece_size])
+                done_count += piece_size
+                if arrivals:
+                    await deliver(arrivals)
+        except asyncio.CancelledError:
+            self._unread += lines[done_count:]
+            raise
 
     def _understand(self, lines: Sequence[bytes]) -> Mapping[str, Sequence[Arrival]]:
         now_ms = self._clock.now_ms()

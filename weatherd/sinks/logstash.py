@@ -99,7 +99,7 @@ class LogstashSink:
         delay_s_max: The longest penalty of a url, unless its Retry-After is longer.
         username: For basic authentication; None for none.
         password: That of `username`. It is in no error and no log.
-        ssl_context: From `weatherd.sinks.tls`; None trusts what the system trusts.
+        ssl_context: From `weatherd.tls`; None trusts what the system trusts.
 
     Raises:
         ConfigError: If the credentials are so long that Logstash would drop bodies because of them.
@@ -179,7 +179,9 @@ class LogstashSink:
             else:
                 self._forgive(target)
                 return
-        raise self._sum_up(failures)
+        error = self._sum_up(failures)
+        failures.clear()  # a failure knows this frame, and this frame the batch: a circle that would stay for a while
+        raise error
 
     async def close(self) -> None:
         """Close every connection. A later `deliver` would open new ones."""
@@ -214,7 +216,7 @@ class LogstashSink:
             response = await self._open_session().post(
                 target.url, data=_writable(body), headers=headers, allow_redirects=False
             )
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             silence = explain(error, self._timeout_s)
         else:
             return await self._answer_of(response)
@@ -316,7 +318,7 @@ async def _read_acknowledgement(response: aiohttp.ClientResponse) -> None:
 def _date(value: str) -> dt.datetime | None:
     try:
         date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=dt.UTC)
 

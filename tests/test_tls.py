@@ -8,7 +8,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from weatherd.errors import ConfigError
-from weatherd.sinks.tls import tls_context
+from weatherd.tls import tls_context
 
 
 class Files:

@@ -20,6 +20,23 @@ def tls_context(
     Raises:
         ConfigError: If files cannot be used, with a line for each.
     """
+    mistakes = tls_mistakes(ca_file, cert_file, key_file)
+    if mistakes:
+        lines = "\n".join(f"tls.{key}: {message}" for key, message in mistakes)
+        raise ConfigError(lines, "each file is PEM text, readable for weatherd")
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python 3.13 refuses authorities without a key usage, such as those that Elastic's own tools make.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if cert_file is not None:
+        context.load_cert_chain(cert_file, key_file)
+    return context
+
+
+def tls_mistakes(
+    ca_file: Path | str | None = None, cert_file: Path | str | None = None, key_file: Path | str | None = None
+) -> list[tuple[str, str]]:
+    """Return what is wrong with the files of `tls_context`: the key and a sentence of each mistake."""
     holds_key = "key_file" if key_file is not None else "cert_file"
     mistakes = [
         *_mistakes("ca_file", ca_file, "CERTIFICATE", "certificate"),
@@ -27,32 +44,26 @@ def tls_context(
         *_mistakes(holds_key, key_file or cert_file, "PRIVATE KEY", "private key"),
     ]
     if key_file is not None and cert_file is None:
-        mistakes.append("tls.key_file: is of no use without tls.cert_file")
-    if mistakes:
-        raise ConfigError("\n".join(dict.fromkeys(mistakes)), "each file is PEM text, readable for weatherd")
-    context = ssl.create_default_context(cafile=ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Python 3.13 refuses authorities without a key usage, such as those that Elastic's own tools make.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if cert_file is not None:
-        _show(context, cert_file, key_file)
-    return context
+        mistakes.append(("key_file", "is of no use without tls.cert_file"))
+    if cert_file is not None and not mistakes:
+        mistakes += _mismatch(cert_file, key_file)
+    return list(dict.fromkeys(mistakes))
 
 
-def _mistakes(key: str, file: Path | str | None, label: str, what: str) -> list[str]:
+def _mistakes(key: str, file: Path | str | None, label: str, what: str) -> list[tuple[str, str]]:
     """Return what is wrong with a file before OpenSSL sees it, since it tells little."""
     if file is None:
         return []
     try:
         text = Path(file).read_text("ascii", "replace")
     except OSError as error:
-        return [f"tls.{key}: {file} cannot be read: {error.strerror}"]
+        return [(key, f"{file} cannot be read: {error.strerror}")]
     if f"{label}-----" not in text:
-        return [f"tls.{key}: {file} holds no {what}"]
+        return [(key, f"{file} holds no {what}")]
     if label == "CERTIFICATE" and not _is_certificate(file):
-        return [f"tls.{key}: {file} holds a damaged certificate"]
+        return [(key, f"{file} holds a damaged certificate")]
     if label != "CERTIFICATE" and "ENCRYPTED" in text:
-        return [f"tls.{key}: {file} holds a private key that wants a pass phrase, and nobody is there to type it"]
+        return [(key, f"{file} holds a private key that wants a pass phrase, and nobody is there to type it")]
     return []
 
 
@@ -64,12 +75,10 @@ def _is_certificate(file: Path | str) -> bool:
     return True
 
 
-def _show(context: ssl.SSLContext, cert_file: Path | str, key_file: Path | str | None) -> None:
+def _mismatch(cert_file: Path | str, key_file: Path | str | None) -> list[tuple[str, str]]:
     try:
-        context.load_cert_chain(cert_file, key_file)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert_file, key_file)
     except ssl.SSLError as error:
         what = "does not match" if error.reason == "KEY_VALUES_MISMATCH" else "cannot be used with"
-        raise ConfigError(
-            f"tls.key_file: the private key in {key_file or cert_file} {what} the certificate in {cert_file}",
-            "cert_file and key_file must have been made together",
-        ) from None
+        return [("key_file", f"the private key in {key_file or cert_file} {what} the certificate in {cert_file}")]
+    return []
