@@ -42,14 +42,19 @@ async def test_the_last_quarter_is_kept_for_those_that_cannot_wait() -> None:
     assert queue.take(8) == [6, 7, 8, 9]
 
 
-async def test_a_push_gives_way_itself_when_nothing_else_can() -> None:
-    """In a queue full of what can wait, the new item is the one that is lost, and counted."""
-    queue: BoundedQueue[int] = BoundedQueue(4)
-    await queue.put(deque([1, 2, 3]))
-    queue.push(100)
-    queue.push(101)
-    assert queue.take(4) == [1, 2, 3, 101]
-    assert queue.dropped_count == 1
+async def test_the_queue_never_holds_more_than_it_may() -> None:
+    """However many are pushed and put, the depth stays within the size, and what can wait is all there."""
+    queue: BoundedQueue[int] = BoundedQueue(10)
+    waiting = deque(range(1000, 1020))
+    putting = asyncio.create_task(queue.put(waiting))
+    for item in range(50):
+        queue.push(item)
+        await settle()
+        assert queue.depth <= 10
+    assert queue.take(10) == [*range(1000, 1007), 47, 48, 49]
+    assert queue.dropped_count == 47
+    putting.cancel()
+    await asyncio.gather(putting, return_exceptions=True)
 
 
 async def test_a_cancelled_put_keeps_what_found_no_place() -> None:

@@ -54,11 +54,9 @@ class BoundedQueue(Generic[Item]):
                 await self._room.wait()
 
     def push(self, item: Item) -> None:
-        """Add an item that cannot wait; if the queue is full the oldest of its kind is dropped, or else the item."""
+        """Add an item that cannot wait; in a full queue the oldest of its kind is dropped for it."""
         if len(self._items) >= self._size_max:
-            self.dropped_count += 1
-            if not self._drop_oldest():
-                return
+            self._drop_oldest()
         self._items.append((item, True))
         self._announce()
 
@@ -88,9 +86,11 @@ class BoundedQueue(Generic[Item]):
         if len(self._items) >= self._depth_wanted:
             self._reached.set()
 
-    def _drop_oldest(self) -> bool:
+    def _drop_oldest(self) -> None:
+        """Drop the oldest item that cannot wait; there is one, since those that can never fill the queue."""
+        self.dropped_count += 1
         for index, (_, can_be_dropped) in enumerate(self._items):
             if can_be_dropped:
                 del self._items[index]
-                return True
-        return False
+                return
+        raise AssertionError("a queue full of items that can wait")

@@ -166,6 +166,64 @@ async def test_one_bad_answer_costs_one_measurement() -> None:
     assert bench.lines == []
 
 
+async def test_bad_answers_with_good_ones_between_lose_nothing() -> None:
+    """Only failures in a row count: a sensor that answers well now and then is not lost."""
+    bench = Bench()
+    sensor = FakeSensor()
+    for _ in range(5):
+        sensor.outcomes.extend([BadChecksum("no"), BadChecksum("no"), {"air_pressure": 1000.0}])
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(15.0)
+    assert sampler.condition.state is State.WORKING
+    assert sampler.condition.failures_count == 10
+    assert sensor.opened_count == 1
+
+
+async def test_the_pause_of_a_lost_sensor_skips_no_tick() -> None:
+    """What was not meant to be measured is not late."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sensor.outcomes.extend([{"air_pressure": 1000.0}, NoAnswer("gone")])
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(20.0)
+    assert sampler.condition.state is State.WORKING
+    assert sampler.skipped_count == 0
+
+
+async def test_a_recovery_begins_the_backoff_anew() -> None:
+    """A sensor that was lost for long and came back is tried soon again when it is lost again."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sampler = bench.sampler(sensor)
+    sampler._new_delays = lambda: iter([1.0, 50.0, 50.0])
+    sampler._delays = sampler._new_delays()
+    sensor.open_error = NoAnswer("gone")
+    async with running(sampler):
+        await bench.clock.advance(30.0)
+        sensor.open_error = None
+        await bench.clock.advance(30.0)
+        assert sampler.condition.state is State.WORKING
+        sensor.outcomes.append(NoAnswer("gone"))
+        await bench.clock.advance(3.0)
+        assert sampler.condition.state is State.WORKING
+
+
+async def test_a_sampler_that_comes_round_goes_on_and_one_that_hangs_does_not() -> None:
+    """The watchdog is fed while a sensor does not answer, and not while a measurement never comes back."""
+    bench = Bench()
+    lost, stuck = FakeSensor("lost"), FakeSensor("stuck")
+    lost.open_error = NoAnswer("gone")
+    stuck.outcomes.append(asyncio.Event())
+    samplers = [bench.sampler(lost), bench.sampler(stuck)]
+    async with running(*samplers):
+        await bench.clock.advance(100.0)
+        assert [sampler.goes_on() for sampler in samplers] == [True, True]
+        await bench.clock.advance(100.0)
+        assert [sampler.goes_on() for sampler in samplers] == [True, False]
+
+
 async def test_three_bad_answers_in_a_row_lose_the_sensor() -> None:
     """A chip that answers nonsense again and again is told to be lost, and opened anew."""
     bench = Bench()

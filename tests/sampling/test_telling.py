@@ -160,8 +160,11 @@ async def test_a_flood_of_transmitters_is_reported_early() -> None:
     async with running(Bench(10.0)) as bench:
         await bench.clock.advance(1.0)
         await bench.tell(*(Arrival({"air_temperature": 1.0}, {"id": str(n)}) for n in range(300)))
+        early = bench.observations()
+        assert len(early) == 256
         await bench.clock.advance(9.0)
-    assert len({observation.labels["id"] for observation in bench.observations()}) == 300
+        late = bench.observations()
+    assert len({observation.labels["id"] for observation in early + late}) == 300
 
 
 async def test_a_source_waits_while_the_queue_is_full() -> None:
@@ -220,6 +223,36 @@ async def test_a_source_that_ends_is_lost_once_and_found_when_it_speaks() -> Non
         assert bench.sampler.condition.state is State.WORKING
     events = [entry.action for entry in bench.queue.take(100) if isinstance(entry, Event)]
     assert events == ["sensor_lost", "sensor_found"]
+
+
+async def test_each_sensor_keeps_its_own_period() -> None:
+    """Two sensors of one source report at the end of their own periods, and not of each other's."""
+    bench = Bench(10.0)
+    slow = bench.told("roof", 60.0)
+    bench.listener = bench.listening(bench.sampler, slow)
+    async with running(bench):
+        await bench.clock.advance(1.0)
+        await bench.tell(WARM)
+        await bench.tell(WARM, sensor="roof")
+        await bench.clock.advance(9.0)
+        assert [one.sensor for one in bench.observations()] == ["garden"]
+        await bench.clock.advance(50.0)
+        assert [one.sensor for one in bench.observations()] == ["roof"]
+
+
+async def test_a_source_that_ran_long_is_started_again_soon() -> None:
+    """The pauses grow while a program ends at once, and begin anew after one that ran for long."""
+    bench = Bench(0.0)
+    bench.listener._new_delays = lambda: iter([1.0, 30.0, 30.0])
+    async with running(bench):
+        for pause_s in (1.0, 30.0):
+            bench.source.arrivals.put_nowait(SourceEnded("ended"))
+            await bench.clock.advance(pause_s)
+        assert bench.source.runs_count == 3
+        await bench.clock.advance(61.0)
+        bench.source.arrivals.put_nowait(SourceEnded("ended"))
+        await bench.clock.advance(1.0)
+        assert bench.source.runs_count == 4
 
 
 async def test_one_source_tells_about_many_sensors() -> None:
