@@ -149,3 +149,22 @@ def test_a_programmers_error_stays_what_it_is(statement: str) -> None:
     connection.close()
     with pytest.raises(sqlite3.ProgrammingError), told(Path("journal.db")):
         connection.execute(statement)
+
+
+async def test_a_damaged_row_ends_a_batch_and_is_told_when_it_is_next(desk: Desk) -> None:
+    """What lies before it is given, then it is told with its last seq, and behind that reading goes on."""
+    journal = await desk.open()
+    for _ in range(5):
+        await journal.append(desk.entries(10))
+    await journal.close()
+    desk.sql("UPDATE entries SET body = x'00' WHERE first_seq = 21")
+    journal = await desk.open()
+    first = await journal.read(0, 500)
+    assert first is not None
+    assert (first.first_seq, first.last_seq) == (1, 20)
+    with pytest.raises(JournalDamaged, match="entries 21 to 30 cannot be unpacked") as caught:
+        await journal.read(20, 500)
+    assert caught.value.last_seq == 30
+    rest = await journal.read(30, 500)
+    assert rest is not None
+    assert (rest.first_seq, rest.last_seq) == (31, 50)

@@ -36,7 +36,7 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"  queue {queue['depth']:,} of {queue['size_max']:,}"
     for count, what in (
         (queue["dropped_count"], "observations dropped from the full queue"),
-        (journal["dropped_count"], "observations dropped from the full journal"),
+        (journal["dropped_count"], "observations dropped from the full journal, at most"),
         (journal["quarantined_count"], "documents in quarantine"),
         (journal["quarantine_dropped_count"], "documents dropped from the full quarantine"),
         (journal["unreadable_count"], "entries that cannot be read any more"),

@@ -106,7 +106,11 @@ class SqliteJournal:
 
     @property
     def dropped_count(self) -> int:
-        """Entries that were dropped before every sink had them, since the file was made."""
+        """
+        Entries that were dropped before every sink had acknowledged them, since the file was made.
+
+        Those that were under way at that moment may have arrived all the same, so this is the most that was lost.
+        """
         return self._store.state.dropped_count
 
     @property
