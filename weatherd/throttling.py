@@ -28,11 +28,11 @@ class ThrottledLog:
         self._clock = clock
         self._period_s = period_s
         self._burst = burst
-        self._kinds: dict[str, _Kind] = {}
+        self._kinds: dict[tuple[str, str], _Kind] = {}
 
-    def warning(self, kind: str, message: str, **fields: object) -> None:
-        """Log a warning, or only count it."""
-        state = self._kinds.setdefault(kind, _Kind())
+    def warning(self, kind: str, message: str, *, whose: str = "", **fields: object) -> None:
+        """Log a warning, or only count it; `whose` keeps apart those of one kind that must not hide each other."""
+        state = self._kinds.setdefault((kind, whose), _Kind())
         now_s = self._clock.boottime_s()
         if state.began_s is None or now_s - state.began_s >= self._period_s:
             state.began_s, state.told_count = now_s, 0

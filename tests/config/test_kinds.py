@@ -21,7 +21,7 @@ from weatherd.config.kinds import (
         ("127.0.0.1:7433", Address("127.0.0.1", 7433)),
         ("127.8.9.10:1", Address("127.8.9.10", 1)),
         ("[::1]:7433", Address("::1", 7433)),
-        ("localhost:65535", Address("localhost", 65_535)),
+        ("localhost:65535", Address("127.0.0.1", 65_535)),
         ("/run/weatherd/in.sock", Path("/run/weatherd/in.sock")),
     ],
 )

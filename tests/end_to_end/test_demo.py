@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.stations import environment, weatherd
 
 
@@ -58,3 +60,20 @@ async def test_a_taken_port_is_told(tmp_path: Path) -> None:
     assert code == 69
     assert errors.startswith("error: daemon.unavailable: ")
     assert "\nhint:  " in errors
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network namespace")
+async def test_a_machine_without_any_network_loses_nothing(tmp_path: Path) -> None:
+    """Not even the stand-in can be reached there: everything is kept, and the demo says so and why."""
+    process = await asyncio.create_subprocess_exec(
+        *("unshare", "--net", sys.executable, "-m", "weatherd", "demo", "--for", "4"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(tmp_path),
+    )
+    out, errors = await asyncio.wait_for(process.communicate(), 60.0)
+    assert (process.returncode, errors) == (0, b"")
+    summary = re.search(r"observations and events (\d+), delivered 0, kept for later (\d+), lost 0\n", out.decode())
+    assert summary is not None
+    assert int(summary[1]) == int(summary[2]) > 3
+    assert "error: sink.unreachable: " in out.decode()

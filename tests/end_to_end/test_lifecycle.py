@@ -110,7 +110,7 @@ async def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
             await asyncio.sleep(0.3)
             running.process.send_signal(signal.SIGTERM)
             await running.wait_for("STOPPING=1")
-            assert await running.stop(timeout_s=4.0) == 128 + signal.SIGTERM
+            assert await running.stop(signal.SIGINT, timeout_s=4.0) == 128 + signal.SIGINT
 
 
 async def test_a_sensor_missing_at_the_start_does_not_stop_the_station(tmp_path: Path) -> None:

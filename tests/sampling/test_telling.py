@@ -191,10 +191,14 @@ async def test_a_stop_loses_nothing_that_was_handed_over() -> None:
     assert bench.source.closed
 
     async with running(Bench(10.0)) as bench:
+        await bench.clock.advance(4.0)
         await bench.tell(WARM)
         bench.source.unread = {"garden": [WARM]}
     await bench.listener.finish()
-    assert [observation.values for observation in bench.observations()] == [{"air_temperature": 20.0}]
+    (observation,) = bench.observations()
+    assert observation.values == {"air_temperature": 20.0}
+    assert observation.statistics["air_temperature"].count == 2
+    assert observation.observed_at_ms == NOON_MS + 4_000, "cut short, its period ends now, and not in the future"
 
 
 async def test_arrivals_are_calibrated() -> None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import stat
 import struct
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -215,10 +214,8 @@ async def test_who_ignores_sigterm_is_killed(script: str) -> None:
         f"""{script} (trap '' TERM; while :; do sleep 0.05; done) & echo "{{\\"t\\": $!}}"; echo "{{\\"t\\": $$}}"; """
         "while :; do sleep 0.05; done"
     )
-    async with program.running():
+    async with asyncio.timeout(20.0), program.running():
         await until(lambda: len(program.taker.values) == 2)
-        began_s = time.monotonic()
-    assert time.monotonic() - began_s < 1.5
     child, parent = program.taker.values
     await until(lambda: not is_alive(child))
     assert is_gone(parent)

@@ -8,6 +8,8 @@ plugged in again.
 
 import asyncio
 import os
+import socket
+import sys
 import tempfile
 from collections.abc import Mapping
 from importlib import resources
@@ -54,6 +56,7 @@ class _Demo:
         self._day = RecordedDay.load()
         self._chips = simulated_bus(self._clock.now_ms, day=self._day)
         self._logstash = LogstashStandIn(port=port, on_event=self._show)
+        self._wind_port = _free_port()
         self._shown = False
 
     async def run(self) -> int:
@@ -82,23 +85,21 @@ class _Demo:
         finally:
             for task in others:
                 task.cancel()
-            await asyncio.wait(others)
+            for outcome in await asyncio.gather(*others, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    self._say(f"the program on the mast could not go on: {outcome}")
 
     def _write_configuration(self) -> Path:
         text = resources.files("weatherd.cli").joinpath("demo.toml").read_text()
         for theirs, ours in (
             ("http://127.0.0.1:8080", self._logstash.url),
-            ("127.0.0.1:7433", str(self._wind_socket)),
+            ("127.0.0.1:7433", f"127.0.0.1:{self._wind_port}"),
         ):
             assert theirs in text
             text = text.replace(theirs, ours)
         path = self._folder / "weatherd.toml"
         path.write_text(text)
         return path
-
-    @property
-    def _wind_socket(self) -> Path:
-        return self._folder / "mast.sock"
 
     def _introduce(self) -> None:
         end = "Ctrl-C stops it" if self._duration_s is None else f"it stops after {self._duration_s:g} s"
@@ -108,13 +109,13 @@ class _Demo:
         print(f"  journal        {self._folder}/journal.db")
         print(f"  configuration  {self._folder}/weatherd.toml")
         print(f"  log            {self._folder}/weatherd.log")
-        print(f"  ask it         RUNTIME_DIRECTORY={self._folder} weatherd status")
-        print(flush=True)
+        print(f"  ask it         RUNTIME_DIRECTORY={self._folder} {sys.argv[0]} status")
+        print("All of it is removed at the end.\n", flush=True)
 
     async def _write_wind(self, daemon: Daemon) -> None:
         """Be the program on the mast: a line of JSON each second."""
         await daemon.ready.wait()
-        _, writer = await asyncio.open_unix_connection(self._wind_socket)
+        _, writer = await asyncio.open_connection("127.0.0.1", self._wind_port)
         while True:
             weather = self._day.at(self._clock.now_ms())
             record = {
@@ -167,9 +168,23 @@ class _Demo:
         dropped_count = daemon.parts.queue.dropped_count + daemon.parts.recorder.lost_count
         observed_count = daemon.parts.journal.last_seq + dropped_count
         delivered_count = self._logstash.documents_count
-        lost_count = observed_count - delivered_count
-        print(f"\nobservations and events {observed_count}, delivered {delivered_count}, lost {lost_count}", flush=True)
+        kept_count = sum(forwarder.lag for forwarder in daemon.parts.forwarders)
+        lost_count = observed_count - delivered_count - kept_count
+        kept = f", kept for later {kept_count}" if kept_count else ""
+        print(
+            f"\nobservations and events {observed_count}, delivered {delivered_count}{kept}, lost {lost_count}",
+            flush=True,
+        )
+        for forwarder in daemon.parts.forwarders:
+            if forwarder.error is not None:
+                print(forwarder.error.report())
         return lost_count
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def _value(quantity: str, value: float) -> str:

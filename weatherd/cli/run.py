@@ -59,13 +59,13 @@ def stop_on_signals(daemon: Daemon) -> None:
     """Let the first SIGTERM or SIGINT stop a daemon in good order, and a second one end the process at once."""
     loop = asyncio.get_running_loop()
 
-    def stop(signum: signal.Signals) -> None:
+    def stop() -> None:
         daemon.stop()
         for each in STOP_SIGNALS:
-            loop.add_signal_handler(each, os._exit, 128 + signum)
+            loop.add_signal_handler(each, os._exit, 128 + each)
 
     for each in STOP_SIGNALS:
-        loop.add_signal_handler(each, stop, each)
+        loop.add_signal_handler(each, stop)
 
 
 def leave_stuck_threads_behind(code: int) -> None:

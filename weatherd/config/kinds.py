@@ -73,7 +73,7 @@ def parse_listen(text: str) -> Address | Path:
         raise ValueError(
             f"{quoted(host)} is not this machine; allowed are only loopback hosts: 127.0.0.1, [::1] and localhost"
         )
-    return Address(host, int(found[3]))
+    return Address("127.0.0.1" if host == "localhost" else host, int(found[3]))
 
 
 def _is_loopback(host: str) -> bool:

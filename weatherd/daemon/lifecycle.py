@@ -171,11 +171,13 @@ class Daemon:
     async def _watch(self) -> None:
         """Feed the watchdog while the loop and the sampling go on, and keep the line of `systemctl status` true."""
         period_s = min(STATUS_PERIOD_S, (self._notifier.watchdog_period_s or 2 * STATUS_PERIOD_S) / 2)
+        pause_s = min(1.0, period_s)  # at first much changes
         while True:
             if all(sampler.goes_on() for sampler in self._asked):
                 self._notifier.alive()
             self._notifier.status(status.sentence(self.parts))
-            await self._clock.sleep(period_s)
+            await self._clock.sleep(pause_s)
+            pause_s = min(2 * pause_s, period_s)
 
     async def _prune(self) -> None:
         told_count = self.parts.journal.quarantine_dropped_count

@@ -8,6 +8,7 @@ from weatherd.daemon.assembly import Parts, Sampler
 from weatherd.errors import WeatherdError
 from weatherd.forwarding import Forwarder
 from weatherd.processing.documents import iso_8601
+from weatherd.sampling.condition import State
 
 
 def status(parts: Parts, started_ms: int, started_s: float) -> dict[str, Any]:
@@ -53,9 +54,10 @@ def status(parts: Parts, started_ms: int, started_s: float) -> dict[str, Any]:
 
 def sentence(parts: Parts) -> str:
     """Sum up the station in one line, for `systemctl status`."""
-    working = sum(sampler.condition.state == "working" for sampler in parts.samplers)
+    states = [sampler.condition.state for sampler in parts.samplers]
+    starting = f", {states.count(State.STARTING)} starting" if State.STARTING in states else ""
     sinks = ", ".join(f"{one.sink.name} {_word(one)}, {one.lag} to send" for one in parts.forwarders)
-    return f"{working} of {len(parts.samplers)} sensors work; {sinks or 'no sink'}"
+    return f"{states.count(State.WORKING)} of {len(states)} sensors work{starting}; {sinks or 'no sink'}"
 
 
 def _word(forwarder: Forwarder) -> str:
@@ -79,7 +81,7 @@ def _sensor(sampler: Sampler, parts: Parts) -> dict[str, Any]:
         "observations_count": condition.observations_count,
         "failures_count": condition.failures_count,
         "skipped_count": sampler.skipped_count,
-        "error": _error(condition.error) if condition.state != "working" else None,
+        "error": _error(condition.error) if condition.state is not State.WORKING else None,
     }
     for source in parts.sources:
         if condition.sensor in source.counts:

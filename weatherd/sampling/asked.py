@@ -99,7 +99,8 @@ class AskedSampler:
 
     async def finish(self) -> None:
         """Report what was measured since the last report; after `run` has been cancelled."""
-        self._report(self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        self._report(now_ms if self._period_end_ms is None else min(self._period_end_ms, now_ms))
         await self._sensor.close()
 
     async def _sample(self) -> None:

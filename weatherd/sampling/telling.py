@@ -78,7 +78,9 @@ class ToldSampler:
 
     def _reported(self, key: _Key) -> Observation:
         end_ms, labels, reducer = self._reducing.pop(key)
-        return self._counted(self._former.reduced(reducer.reduce(), end_ms, labels))
+        # A period that is cut short, by a stop or for want of room, ends now: no stamp lies in the future.
+        observed_at_ms = min(end_ms, self._clock.now_ms())
+        return self._counted(self._former.reduced(reducer.reduce(), observed_at_ms, labels))
 
     def _counted(self, observation: Observation) -> Observation:
         self.condition.observed(observation.observed_at_ms)

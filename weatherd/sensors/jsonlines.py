@@ -46,6 +46,7 @@ _LINES_MAX = 128  # parsed without a break for others: a few milliseconds on a P
 _STDERR_LINES_MAX = 30  # logged a minute
 _STDERR_LENGTH_MAX = 500  # of one line
 _TERMINATION_S_MAX = 2.0  # from SIGTERM to SIGKILL
+_NOBODYS = frozenset({"not_json", "too_long"})
 _GROUP_PERIOD_S = 0.02  # how often is asked whether all that a program has started is gone
 
 Deliver = Callable[[Mapping[str, Sequence[Arrival]]], Awaitable[None]]
@@ -148,7 +149,11 @@ class JsonLines(ABC):
             self._tell(sensor, "too_long", f"longer than {LINE_SIZE_MAX} bytes")
 
     def _tell(self, sensor: str, kind: str, sentence: str) -> None:
-        self._throttled.warning(f"jsonlines.{kind}", f"sensor {sensor}: a line was {sentence}", sensor=sensor)
+        # What nobody can read is the same line for every sensor; the rest is each one's own.
+        whose = "" if kind in _NOBODYS else sensor
+        self._throttled.warning(
+            f"jsonlines.{kind}", f"sensor {sensor}: a line was {sentence}", whose=whose, sensor=sensor
+        )
 
 
 class JsonLinesCommand(JsonLines):
@@ -287,11 +292,14 @@ class JsonLinesListener(JsonLines):
         try:
             self._socket = _listen_unix(self._listen) if isinstance(self._listen, Path) else _listen_tcp(*self._listen)
         except OSError as error:
-            where = self._listen if isinstance(self._listen, Path) else ":".join(map(str, self._listen))
-            raise UnavailableError(
-                f"sensor {self.name} cannot listen on {where}: {error.strerror or error}",
-                "another program has it, or its folder is missing or not writable; change `listen` or stop the other",
-            ) from error
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            if isinstance(self._listen, Path):
+                where = str(self._listen)
+                hint = "another program has it, or its folder is missing or not writable: change `listen`, or mend that"
+            else:
+                where = ":".join(map(str, self._listen))
+                hint = "another program has this port: change `listen`, or stop the other"
+            raise UnavailableError(f"sensor {self.name} cannot listen on {where}: {reason}", hint) from error
         self._socket.setblocking(False)
         self._file = _file(self._listen) if isinstance(self._listen, Path) else None
 

@@ -21,6 +21,10 @@ _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 _CREDENTIALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _CREDENTIALS_HINT = "set username and password_file in [sinks.logstash] to what Logstash's http input wants"
+_RUNNING_HINT = (
+    "is Logstash running, with its http input on this port, and the network up? see urls in [sinks.logstash]"
+)
+_BUSY_HINT = "Logstash is busy, restarting, or held up by what is behind it: see its own log"
 _URLS_HINT = "look at urls in [sinks.logstash]: is that Logstash's http input, and nothing else on the way to it?"
 _CLIENT_CERTIFICATE_HINT = "Logstash wants a client certificate that it trusts: set tls.cert_file and tls.key_file"
 _HANG_UP_HINT = "it may be busy or restarting; where the url is https, it may want a client certificate"
@@ -60,9 +64,9 @@ class Silence:
 _SILENCES: tuple[tuple[type[Exception], Silence], ...] = (
     (
         aiohttp.ConnectionTimeoutError,
-        Silence("timeout", "did not take the connection within {connect_s_max:g} s"),
+        Silence("timeout", "did not take the connection within {connect_s_max:g} s", _RUNNING_HINT),
     ),
-    (TimeoutError, Silence("timeout", "did not answer within {timeout_s:g} s")),
+    (TimeoutError, Silence("timeout", "did not answer within {timeout_s:g} s", _BUSY_HINT)),
     (
         socket.gaierror,
         Silence(
@@ -71,7 +75,10 @@ _SILENCES: tuple[tuple[type[Exception], Silence], ...] = (
             "look at the name in urls of [sinks.logstash], and at this computer's network",
         ),
     ),
-    (ConnectionRefusedError, Silence("refused_connection", "refused the connection: nobody listens there")),
+    (
+        ConnectionRefusedError,
+        Silence("refused_connection", "refused the connection: nobody listens there", _RUNNING_HINT),
+    ),
     (
         aiohttp.ServerDisconnectedError,
         Silence("disconnected", "closed the connection without an answer", _HANG_UP_HINT),
@@ -82,7 +89,7 @@ _SILENCES: tuple[tuple[type[Exception], Silence], ...] = (
         Silence("reset", "reset the connection", _HANG_UP_HINT),
     ),
     (aiohttp.ClientResponseError, Silence("no_http", "answered something that is no HTTP", _URLS_HINT)),
-    (OSError, Silence("no_connection", "cannot be reached: {detail}")),
+    (OSError, Silence("no_connection", "cannot be reached: {detail}", _RUNNING_HINT)),
     (Exception, Silence("failed", "cannot be talked to: {detail}")),
 )
 
@@ -111,7 +118,7 @@ def judge(shown: str, answer: Answer) -> None:
         return
     sentence = f"{shown} answered {status}"
     if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise Unreachable(sentence, retry_after_s=answer.retry_after_s)
+        raise Unreachable(sentence, _BUSY_HINT, retry_after_s=answer.retry_after_s)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         raise TooLarge(sentence, "lower batch_size_max in [sinks.logstash]")
     if status == HTTPStatus.BAD_REQUEST:
