@@ -129,12 +129,14 @@ async def test_a_period_in_which_nothing_could_be_measured_is_missing() -> None:
     bench = Bench()
     sensor = FakeSensor(quantities=("air_pressure", "air_temperature"))
     sensor.otherwise = BadChecksum("the checksum does not fit")
-    async with running(bench.sampler(sensor)):
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
         await bench.clock.advance(20.0)
     observation = bench.observations()[0]
     assert observation.values == {}
     assert observation.quality == {"air_pressure": Quality.MISSING, "air_temperature": Quality.MISSING}
     assert observation.quality_reasons["air_pressure"] == "bad_checksum"
+    assert sampler.condition.observations_count == 0, "of a sensor that never gave a value nothing was observed"
 
 
 async def test_a_period_in_which_nothing_was_tried_makes_no_observation() -> None:

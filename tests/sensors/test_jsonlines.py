@@ -207,6 +207,17 @@ async def test_a_cancelled_program_ends_with_all_that_it_started() -> None:
 
 
 @pytest.mark.usefixtures("soon")
+async def test_a_child_that_escapes_does_not_keep_a_dead_program_alive() -> None:
+    """What left the process group and holds the output open is not waited for: the program has ended, and is told."""
+    program = Program("""setsid sleep 30 & echo '{"t": 1}'; echo "{\\"t\\": $!}"; exit 4""")
+    error = await program.ended()
+    assert error.sentence == "sh ended with exit code 4"
+    assert program.taker.values[0] == 1
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(program.taker.values[1]), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("script", ["", "trap '' TERM;", "trap 'exit 0' TERM;"])
 async def test_who_ignores_sigterm_is_killed(script: str) -> None:
     """A program that does not end, or leaves children behind that do not, is killed after a while."""

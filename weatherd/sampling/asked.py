@@ -145,7 +145,8 @@ class AskedSampler:
             return
         observation = self._former.reduced(self._reducer.reduce(), observed_at_ms, {})
         self._reducer = Reducer(self._sensor.quantities)
-        self.condition.observed(observed_at_ms)
+        if observation.values:
+            self.condition.observed(observed_at_ms)
         self._queue.push(observation)
 
 

@@ -42,7 +42,7 @@ class Condition:
         self.failures_count += 1
 
     def observed(self, observed_at_ms: int) -> None:
-        """Note that an observation was formed."""
+        """Note that an observation with a value was formed."""
         self.observed_at_ms = observed_at_ms
         self.observations_count += 1
 

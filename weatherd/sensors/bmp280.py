@@ -35,15 +35,13 @@ _DATA = (0xF7, 0xFA)
 
 _FORCED = 0b01
 
+_NO_DRIVER = "weatherd has no driver for it yet; put a BMP280 there, or take the sensor out of the configuration"
 _OTHER_CHIPS = {
-    0x55: ("a BMP180", 'write driver = "bmp180"'),
+    0x55: ("a BMP180", _NO_DRIVER),
     0x56: ("an early sample of the BMP280, which the driver refuses", "replace the chip"),
     0x57: ("an early sample of the BMP280, which the driver refuses", "replace the chip"),
-    0x60: (
-        "a BME280",
-        'write driver = "circuitpython" and class = "adafruit_bme280.basic.Adafruit_BME280_I2C"',
-    ),
-    0x61: ("a BME680", 'write driver = "circuitpython" and class = "adafruit_bme680.Adafruit_BME680_I2C"'),
+    0x60: ("a BME280", _NO_DRIVER),
+    0x61: ("a BME680", _NO_DRIVER),
 }
 
 

@@ -231,6 +231,8 @@ class JsonLinesCommand(JsonLines):
             await asyncio.wait({reading, exiting}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({exiting}, timeout=_TERMINATION_S_MAX)
             await _terminate(process)
+            output.finish()
+            errors.finish()
             await asyncio.wait({logging}, timeout=_TERMINATION_S_MAX)
             logging.cancel()
 
@@ -355,6 +357,8 @@ class _Pipe:
     def __init__(self) -> None:
         self._reading_end, self.writing_end = os.pipe()
         os.set_blocking(self._reading_end, False)
+        self._finished = False
+        self._stirred = asyncio.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -375,14 +379,22 @@ class _Pipe:
             try:
                 return os.read(self._reading_end, size)
             except BlockingIOError:
-                await self._readable()
+                if self._finished:
+                    return b""
+                await self._wait()
 
-    async def _readable(self) -> None:
+    def finish(self) -> None:
+        """Let the stream end with what is in the pipe, also if a child that has escaped still holds it open."""
+        self._finished = True
+        self._stirred.set()
+
+    async def _wait(self) -> None:
+        """Wait until there may be something to read, or the stream is finished."""
         loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        loop.add_reader(self._reading_end, readable.set)
+        self._stirred.clear()
+        loop.add_reader(self._reading_end, self._stirred.set)
         try:
-            await readable.wait()
+            await self._stirred.wait()
         finally:
             loop.remove_reader(self._reading_end)
 
