@@ -29,6 +29,7 @@ from smbus2 import i2c_msg
 
 from weatherd.backoff import full_jitter
 from weatherd.clock import SystemClock
+from weatherd.happenings import Happenings
 from weatherd.model import Event, Measurement, Observation, Station
 from weatherd.ports import Sensor
 from weatherd.queueing import BoundedQueue
@@ -176,7 +177,7 @@ class Rig:
             self._clock,
             queue,
             Former(sensor.name, sensor.model, Station("bench"), self._clock, {}),
-            Condition(sensor.name, self._clock, queue, log),
+            Condition(sensor.name, self._clock, Happenings(queue, self._clock, log)),
             sample_period_s=self._period_s,
             report_period_s=self._period_s,
             delays=partial(full_jitter, 1.0, 60.0),
