@@ -287,6 +287,25 @@ async def test_the_last_attempt_waits_for_nothing() -> None:
         assert bench.position == 6
 
 
+async def test_what_is_written_after_the_hurry_began_is_delivered_too() -> None:
+    """The journal gets the last entries after the sinks were told to hurry, and the end waits for those."""
+    bench = Bench(linger_s=60.0)
+    async with running(bench):
+        await bench.write(1)
+        bench.forwarder.hurry()
+        await bench.write(3)
+        await settle()
+        slow = asyncio.Event()
+        bench.sink.answers.append(slow)
+        await bench.write(2)
+        finishing = asyncio.create_task(bench.forwarder.finish())
+        await settle()
+        assert not finishing.done()
+        slow.set()
+        await asyncio.wait_for(finishing, 1.0)
+        assert bench.position == 6
+
+
 async def test_the_last_attempt_ends_also_when_it_fails() -> None:
     """A sink that is still down is tried once more, and then the stop goes on."""
     bench = Bench()

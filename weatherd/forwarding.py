@@ -90,6 +90,7 @@ class Forwarder:
         self._one_at_a_time = asyncio.Lock()
         self._hurry = asyncio.Event()
         self._settled = asyncio.Event()
+        self._gave_up = False
 
     @property
     def lag(self) -> int:
@@ -116,7 +117,8 @@ class Forwarder:
     async def finish(self) -> None:
         """Return when everything is delivered in a hurry, or an attempt has failed."""
         self.hurry()
-        if self.lag:
+        while self.lag and not self._gave_up:
+            self._settled.clear()
             await self._settled.wait()
 
     async def _next_batch(self, read_seq: int) -> Batch:
@@ -173,7 +175,7 @@ class Forwarder:
         while flights and flights[0].settled:
             await self._journal.acknowledge(self.sink.name, flights.popleft().batch.last_seq)
             places.release()
-        if self._hurry.is_set() and not self.lag:
+        if not self.lag:
             self._settled.set()
 
     async def _deliver(self, batch: Batch) -> None:
@@ -222,6 +224,7 @@ class Forwarder:
                 delay_s += error.retry_after_s  # the jitter stays: a proxy tells all stations the same time
         self.attempt_next_s = self._clock.boottime_s() + delay_s
         if self._hurry.is_set():
+            self._gave_up = True
             self._settled.set()
             await self._clock.sleep(delay_s)
         else:

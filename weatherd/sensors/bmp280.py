@@ -16,7 +16,7 @@ from typing import Any
 
 from weatherd.errors import AllOnes, AllZeros, ResetRegisters, WrongChip
 from weatherd.model import Measurement
-from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, DriverBus
+from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, DriverBus, without_a_board
 
 MEASURE_DEADLINE_S = 0.25
 """Two conversions of at most 43.2 ms each (datasheet, section 3.8.1), and as much again for a busy Pi Zero."""
@@ -85,10 +85,11 @@ class Bmp280:
         self._driver = None
 
     def _connect(self) -> Any:
-        from adafruit_bmp280 import Adafruit_BMP280_I2C  # noqa: PLC0415 - 3 MB, for those who have the chip
-
         check_chip_id(self._i2c.read_register(self._address, _ID), self._address)
-        return Adafruit_BMP280_I2C(self._i2c, self._address)
+        with without_a_board():  # the constructor imports, too
+            from adafruit_bmp280 import Adafruit_BMP280_I2C  # noqa: PLC0415 - 3 MB, for those who have the chip
+
+            return Adafruit_BMP280_I2C(self._i2c, self._address)
 
     def _read(self) -> Measurement:
         return {

@@ -12,7 +12,7 @@ from typing import Any
 
 from weatherd.errors import AllOnes, AllZeros, BadChecksum
 from weatherd.model import Measurement
-from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, DriverBus
+from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, DriverBus, without_a_board
 
 MEASURE_DEADLINE_S = 0.25
 """The driver sleeps 50 and 16 ms, the longest conversions there are; thrice that for a busy Pi Zero."""
@@ -61,7 +61,8 @@ class Htu21d:
         self._driver = None
 
     def _connect(self) -> Any:
-        from adafruit_htu21d import HTU21D  # noqa: PLC0415 - 3 MB, for those who have the chip
+        with without_a_board():
+            from adafruit_htu21d import HTU21D  # noqa: PLC0415 - 3 MB, for those who have the chip
 
         driver = HTU21D(self._i2c, self._address)
         time.sleep(_RESET_LEFT_S)

@@ -26,9 +26,11 @@ import contextlib
 import errno
 import os
 import queue
+import sys
 import threading
 import time
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any, Protocol, TypeVar
 
@@ -62,6 +64,36 @@ _OPEN_HINTS = {
     errno.ENOENT: "turn I2C on with `sudo raspi-config nonint do_i2c 0`, load i2c-dev, and check i2c.bus",
     errno.EACCES: "let the user in with `sudo usermod -aG i2c USER`, and start weatherd again",
 }
+
+
+_BOARD_MODULES = ("board", "busio", "digitalio")
+
+
+@contextlib.contextmanager
+def without_a_board() -> Iterator[None]:
+    """
+    Import a driver without Blinka's search for the board.
+
+    The drivers import `busio` and `digitalio` for annotations alone. To serve them Blinka looks for the board in /proc
+    and opens its GPIO, which a sandbox forbids. So for the time of the import these modules are empty shells.
+    """
+    before = {name: sys.modules[name] for name in _BOARD_MODULES if name in sys.modules}
+    sys.modules.update({name: _Shell(name) for name in _BOARD_MODULES})
+    try:
+        yield
+    finally:
+        for name in _BOARD_MODULES:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+class _Shell(types.ModuleType):
+    """A module in which every name stands for anything."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return object
 
 
 class Adapter(Protocol):
