@@ -71,6 +71,7 @@ class Chip(ABC):
         self._fault: Fault | None = None
         self._messages_left = math.inf
         self._power_on()
+        self._ready_at_s = monotonic_s()  # its power has been on for long
 
     @property
     def fault(self) -> Fault | None:
