@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from weatherd import __version__
+from weatherd.processing.documents import ECS_VERSION
 
 _KIND_PERIOD_S = 60.0
 _KIND_LENGTH_MAX = 60
@@ -93,7 +94,7 @@ def _ecs(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping
         "@timestamp": fields.pop("@timestamp"),
         "log.level": fields.pop("level"),
         "message": fields.pop("message", action),
-        "ecs.version": "8.11",
+        "ecs.version": ECS_VERSION,
         "service.name": "weatherd",
         "service.version": __version__,
         "event.action": action,

@@ -16,7 +16,8 @@ from typing import Any
 
 from weatherd.errors import AllOnes, AllZeros, ResetRegisters, WrongChip
 from weatherd.model import Measurement
-from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, DriverBus, without_a_board
+from weatherd.sensors.chips import ChipSensor
+from weatherd.sensors.i2c import Bus, without_a_board
 
 MEASURE_DEADLINE_S = 0.25
 """Two conversions of at most 43.2 ms each (datasheet, section 3.8.1), and as much again for a busy Pi Zero."""
@@ -45,7 +46,7 @@ _OTHER_CHIPS = {
 }
 
 
-class Bmp280:
+class Bmp280(ChipSensor):
     """
     A BMP280, behind the `Sensor` port. Air pressure in hPa, air temperature in degC, not rounded.
 
@@ -58,31 +59,10 @@ class Bmp280:
     model = "BMP280"
     quantities: Sequence[str] = ("air_pressure", "air_temperature")
 
+    measure_deadline_s = MEASURE_DEADLINE_S
+
     def __init__(self, bus: Bus, name: str, address: int = 0x77) -> None:
-        self.name = name
-        self._address = address
-        self._i2c = DriverBus(bus, self._watch)
-        self._driver: Any = None
-
-    async def open(self) -> None:
-        """Find the chip, reset it and read its calibration. Raises as the port says."""
-        self._driver = None
-        self._driver = await self._i2c.run(self._connect, OPEN_DEADLINE_S)
-
-    async def measure(self) -> Measurement:
-        """
-        Take one measurement. Raises as the port says.
-
-        Raises:
-            ResetRegisters: Also, once in a great while, for true weather: 0x80000 is a temperature like any
-                other, 0.0025 degC wide. Transient: the next one is different.
-        """
-        assert self._driver is not None, "open first"
-        return await self._i2c.run(self._read, MEASURE_DEADLINE_S)
-
-    async def close(self) -> None:
-        """Forget the driver; the chip sleeps by itself. Raises nothing."""
-        self._driver = None
+        super().__init__(bus, name, address)
 
     def _connect(self) -> Any:
         check_chip_id(self._i2c.read_register(self._address, _ID), self._address)
@@ -133,7 +113,8 @@ def check_registers(register: int, read: bytes) -> None:
     Raises:
         AllOnes: If calibration, status or data are. Of the status only two bits are ever set.
         AllZeros: If calibration or data are; a status of zero is that of an idle chip.
-        ResetRegisters: If a data word is 0x80000.
+        ResetRegisters: If a data word is 0x80000. Once in a great while that is true weather: a temperature like any
+            other, 0.0025 degC wide. Transient: the next one is different.
 
     Source:
         Bosch BMP280 datasheet, BST-BMP280-DS001, section 4.2 and 4.3.

@@ -12,7 +12,8 @@ from typing import Any
 
 from weatherd.errors import AllOnes, AllZeros, BadChecksum
 from weatherd.model import Measurement
-from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, DriverBus, without_a_board
+from weatherd.sensors.chips import ChipSensor
+from weatherd.sensors.i2c import Bus, without_a_board
 
 MEASURE_DEADLINE_S = 0.25
 """The driver sleeps 50 and 16 ms, the longest conversions there are; thrice that for a busy Pi Zero."""
@@ -25,7 +26,7 @@ _STATUS_BITS = 0b11
 _HINT = "check the wires and the power"
 
 
-class Htu21d:
+class Htu21d(ChipSensor):
     """
     An HTU21D, behind the `Sensor` port. Relative humidity in %, air temperature in degC.
 
@@ -40,25 +41,10 @@ class Htu21d:
     model = "HTU21D"
     quantities: Sequence[str] = ("relative_humidity", "air_temperature")
 
+    measure_deadline_s = MEASURE_DEADLINE_S
+
     def __init__(self, bus: Bus, name: str, address: int = 0x40) -> None:
-        self.name = name
-        self._address = address
-        self._i2c = DriverBus(bus, self._watch)
-        self._driver: Any = None
-
-    async def open(self) -> None:
-        """Find the chip and reset it. Raises as the port says."""
-        self._driver = None
-        self._driver = await self._i2c.run(self._connect, OPEN_DEADLINE_S)
-
-    async def measure(self) -> Measurement:
-        """Take one measurement. Raises as the port says."""
-        assert self._driver is not None, "open first"
-        return await self._i2c.run(self._read, MEASURE_DEADLINE_S)
-
-    async def close(self) -> None:
-        """Forget the driver; the chip sleeps by itself. Raises nothing."""
-        self._driver = None
+        super().__init__(bus, name, address)
 
     def _connect(self) -> Any:
         with without_a_board():
