@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench soak clean
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
 	@echo "make check   style, types and the doors between rooms"
-	@echo "make bench   figures: throughput, idle, lateness"
+	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
+	@echo "make soak    every fault, also those that take minutes, with figures; as root"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/.runtime
@@ -29,7 +30,12 @@ check: $(VENV)/.dev
 bench: $(VENV)/.runtime
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/idle.py
+	$(BIN)/python bench/backlog.py
+	$(BIN)/python bench/card.py
 	$(BIN)/python bench/lateness.py
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/faults --soak
 
 clean:
 	rm -rf $(VENV) build dist .coverage *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

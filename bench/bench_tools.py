@@ -4,6 +4,7 @@ lines to write, and a table to print.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Any, NamedTuple
 from weatherd import control
 from weatherd.errors import UnavailableError
 
+DISK_SIZE = 512_000_000
+SECTOR_SIZE = 512
 START_S_MAX = 20.0
 STOP_S_MAX = 30.0
 POLL_PERIOD_S = 0.02
@@ -29,6 +33,8 @@ LINES_FOLDED = 500
 
 _MAIN = "import sys; sys.modules['rich'] = None; from weatherd.cli import main; sys.exit(main())"
 """`python -m weatherd` as on a station: structlog imports rich, 4 MB, wherever development tools have installed it."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 Row = tuple[str, str, str]
 """What was measured, the figure, the goal."""
@@ -99,10 +105,16 @@ class Daemon(Child):
         self._log = folder / "daemon.log"
         configuration = folder / "weatherd.toml"
         configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db"))
+        self._resources = contextlib.ExitStack()
         # Our own, too, because that is where `control.ask` looks.
-        os.environ["RUNTIME_DIRECTORY"] = str(folder)
+        os.environ["RUNTIME_DIRECTORY"] = str(self._resources.enter_context(runtime_folder()))
         with self._log.open("w") as log:
             super().__init__(["-c", _MAIN, "run", "--config", str(configuration), "--log-format", "json"], log)
+
+    def stop(self) -> None:
+        """End it, and remove its runtime folder."""
+        super().stop()
+        self._resources.close()
 
     def wait_until_ready(self) -> None:
         """Wait until it answers and its socket takes lines."""
@@ -229,6 +241,79 @@ def print_table(rows: Iterable[Row]) -> None:
         print(f"{what:<{first}}  {figure:>{second}}  {goal:>{third}}".rstrip(), flush=True)
 
 
+class Disk:
+    """
+    A file system of its own for the journal, or just a folder.
+
+    Args:
+        folder: Where it is mounted.
+        is_mounted: Whether it is one.
+    """
+
+    def __init__(self, folder: Path, *, is_mounted: bool) -> None:
+        self.folder = folder
+        self.is_mounted = is_mounted
+
+    def written_size(self) -> int:
+        """
+        Return the bytes that have reached the device, those included that had waited for it.
+
+        Source:
+            Linux, Documentation/block/stat.rst: the seventh number is sectors written, of 512 bytes.
+        """
+        if not self.is_mounted:
+            return 0
+        self.settle()
+        return self._stat(6) * SECTOR_SIZE
+
+    def settle(self) -> None:
+        """Let what waits in memory reach the device, as time would."""
+        file = os.open(self.folder, os.O_RDONLY)
+        try:
+            if _libc.syncfs(file) != 0:
+                raise OSError(ctypes.get_errno(), "syncfs")
+        finally:
+            os.close(file)
+
+    def flushes_count(self) -> int:
+        """Return how often the device was told to bring what it has to a safe place (number 16 of the same)."""
+        return self._stat(15)
+
+    def _stat(self, index: int) -> int:
+        device = self.folder.stat().st_dev
+        return int(Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text().split()[index])
+
+
+@contextlib.contextmanager
+def own_disk(folder: Path) -> Iterator[Disk]:
+    """Mount a fresh ext4 on a loop device, if we may."""
+    place, image = folder / "disk", folder / "disk.img"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(DISK_SIZE)
+    # Blocks as a card of its usual size has them, and without the work that mkfs leaves for later, which would be
+    # counted as the journal's.
+    make = ["mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image)]
+    try:
+        subprocess.run(make, check=True, capture_output=True)
+        subprocess.run(["mount", "-o", "loop", image, place], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        yield Disk(place, is_mounted=False)
+        return
+    try:
+        yield Disk(place, is_mounted=True)
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@contextlib.contextmanager
+def runtime_folder() -> Iterator[Path]:
+    """Make a runtime folder in memory, as the systemd unit does, where that can be."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
 def _configuration(lines_socket: Path, port: int, journal: Path) -> str:
     return f"""
 [station]
@@ -248,6 +333,9 @@ labels = ["channel", "battery_ok"]
 
 [journal]
 path = "{journal}"
+
+[clock]
+hold_max_s = 0
 
 [sinks.logstash]
 urls = ["http://127.0.0.1:{port}"]

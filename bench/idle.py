@@ -16,22 +16,18 @@ anything in between, and its start is left out: counting begins when the first o
 
 import argparse
 import contextlib
-import os
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bench_tools import Daemon, Row, StandIn, free_port, lines, machine, print_table, running
+from bench_tools import Daemon, Disk, Row, StandIn, free_port, lines, machine, own_disk, print_table, running
 
 LINES_PER_S = 4
 SETTLE_S = 3.0
 CPU_PERIOD_S = 600.0
-DISK_SIZE = 512_000_000
-SECTOR_SIZE = 512
 
 
 class Figures(NamedTuple):
@@ -45,50 +41,26 @@ class Figures(NamedTuple):
     kept: int
 
 
-class Disk:
-    """
-    A file system of its own for the journal, or just a folder.
-
-    Args:
-        folder: Where it is mounted.
-        is_mounted: Whether it is one.
-    """
-
-    def __init__(self, folder: Path, *, is_mounted: bool) -> None:
-        self.folder = folder
-        self.is_mounted = is_mounted
-
-    def written_size(self) -> int:
-        """
-        Return the bytes that have reached the device, those included that had waited for it.
-
-        Source:
-            Linux, Documentation/block/stat.rst: the seventh number is sectors written, of 512 bytes.
-        """
-        if not self.is_mounted:
-            return 0
-        subprocess.run(["sync", "--file-system", self.folder], check=True)
-        device = self.folder.stat().st_dev
-        numbers = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text().split()
-        return int(numbers[6]) * SECTOR_SIZE
-
-
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description="Measure what a station costs that has little to do.")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each of the two (default: %(default)g)")
+    parser.add_argument("--rate", type=int, default=LINES_PER_S, help="lines a second (default: %(default)s)")
+    parser.add_argument("--only", choices=("up", "dead"), help="one of the two")
     arguments = parser.parse_args()
-    print(f"{machine()}; {LINES_PER_S} observations a second for {arguments.seconds:g} s", flush=True)
+    print(f"{machine()}; {arguments.rate} observations a second for {arguments.seconds:g} s", flush=True)
     for sink_up in (True, False):
+        if arguments.only == ("dead" if sink_up else "up"):
+            continue
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             print("\nwhile the sink answers" if sink_up else "\nwhile the sink is dead", flush=True)
-            print_table(measure(Path(folder), arguments.seconds, sink_up=sink_up))
+            print_table(measure(Path(folder), arguments.seconds, arguments.rate, sink_up=sink_up))
 
 
-def measure(folder: Path, duration_s: float, *, sink_up: bool) -> list[Row]:
+def measure(folder: Path, duration_s: float, rate: int, *, sink_up: bool) -> list[Row]:
     """Let a station run, and return its figures."""
     with contextlib.ExitStack() as stack:
-        disk = stack.enter_context(_own_disk(folder))
+        disk = stack.enter_context(own_disk(folder))
         port = free_port()
         if sink_up:
             stand_in = StandIn()
@@ -101,9 +73,9 @@ def measure(folder: Path, duration_s: float, *, sink_up: bool) -> list[Row]:
         start_s = time.monotonic() - started_s
         start: Row = (f"CPU s of the start, which took {start_s:.1f} s", f"{daemon.cpu_s():.2f}", "")
         writing = _write_slowly(daemon.socket)
-        _spend(writing, SETTLE_S)
+        _spend(writing, SETTLE_S, rate)
         before = _look(daemon, disk)
-        _spend(writing, duration_s)
+        _spend(writing, duration_s, rate)
         after = _look(daemon, disk)
         return [*_rows(daemon, before, after, disk), start]
 
@@ -118,12 +90,12 @@ def _write_slowly(path: Path) -> Iterator[None]:
                 yield
 
 
-def _spend(writing: Iterator[None], duration_s: float) -> None:
+def _spend(writing: Iterator[None], duration_s: float, rate: int) -> None:
     """Let a writer write at its pace for a while."""
     started_s = time.monotonic()
-    for number in range(1, round(duration_s * LINES_PER_S) + 1):
+    for number in range(1, round(duration_s * rate) + 1):
         next(writing)
-        time.sleep(max(0.0, started_s + number / LINES_PER_S - time.monotonic()))
+        time.sleep(max(0.0, started_s + number / rate - time.monotonic()))
 
 
 def _look(daemon: Daemon, disk: Disk) -> Figures:
@@ -135,27 +107,6 @@ def _look(daemon: Daemon, disk: Disk) -> Figures:
         device_size=disk.written_size(),
         kept=daemon.counts().kept,
     )
-
-
-@contextlib.contextmanager
-def _own_disk(folder: Path) -> Iterator[Disk]:
-    """Mount a fresh ext4 on a loop device, if we may."""
-    place, image = folder / "disk", folder / "disk.img"
-    place.mkdir()
-    with image.open("wb") as file:
-        file.truncate(DISK_SIZE)
-    # Without the work that mkfs leaves for later, which would be counted as the journal's.
-    make = ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image)]
-    try:
-        subprocess.run(make, check=True, capture_output=True)
-        subprocess.run(["mount", "-o", "loop", image, place], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        yield Disk(place, is_mounted=False)
-        return
-    try:
-        yield Disk(place, is_mounted=True)
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def _rows(daemon: Daemon, before: Figures, after: Figures, disk: Disk) -> Iterator[Row]:

@@ -6,11 +6,31 @@ from pathlib import Path
 import pytest
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test without a sentence: its docstring states the behaviour."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for what takes minutes; here, where pytest looks for options whatever is collected."""
+    parser.addoption("--soak", action="store_true", default=False, help="also test the faults that take minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of what takes minutes."""
+    config.addinivalue_line("markers", "soak: a fault that takes minutes; only with --soak")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """
+    Refuse a test without a sentence: its docstring states the behaviour. Leave out what takes minutes.
+
+    It is deselected and not skipped: in CI a skip is a failure.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and not item.function.__doc__:
             raise pytest.UsageError(f"{item.nodeid} has no docstring")
+    if config.getoption("--soak"):
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,5 @@
 import itertools
+import random
 
 import pytest
 
@@ -15,16 +16,27 @@ def test_delays_double_up_to_the_longest() -> None:
     assert list(itertools.islice(delays, 6)) == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
-def test_jitter_is_full() -> None:
-    """Each delay is drawn from nothing to its bound, so no two stations have the same rhythm."""
+def test_a_short_delay_is_followed_by_a_long_one() -> None:
+    """A delay is drawn from what the one before lacked of the bound, so two in a row are never both short."""
     drawn: list[tuple[float, float]] = []
 
     def uniform(low: float, high: float) -> float:
         drawn.append((low, high))
         return low
 
-    assert list(itertools.islice(full_jitter(1.0, 4.0, uniform=uniform), 3)) == [0.0, 0.0, 0.0]
-    assert drawn == [(0.0, 1.0), (0.0, 2.0), (0.0, 4.0)]
+    assert list(itertools.islice(full_jitter(1.0, 4.0, uniform=uniform), 5)) == [0.0, 2.0, 2.0, 2.0, 2.0]
+    assert drawn == [(0.0, 1.0), (2.0, 2.0), (2.0, 4.0), (2.0, 4.0), (2.0, 4.0)]
+
+
+def test_no_station_asks_a_dead_sink_more_than_thirteen_times_in_150_s() -> None:
+    """Of ten thousand stations none has a rhythm of short delays, and no two have the same."""
+    rhythms = []
+    for seed in range(10_000):
+        delays = full_jitter(2.0, 30.0, uniform=random.Random(seed).uniform)
+        ends = list(itertools.takewhile(lambda end_s: end_s < 150.0, itertools.accumulate(delays)))
+        rhythms.append(tuple(ends))
+    assert max(map(len, rhythms)) + 1 <= 13
+    assert len(set(rhythms)) == len(rhythms)
 
 
 def test_two_stations_draw_different_delays() -> None:

@@ -28,7 +28,6 @@ class Bench:
             self.clock,
             self.log,
             Happenings(self.queue, self.clock, self.log),
-            commit_period_s=1.0,
             crowd_size=size_max // 2,
             delays=lambda: itertools.repeat(4.0),
         )
@@ -61,16 +60,16 @@ async def test_the_first_observation_goes_at_once() -> None:
         assert bench.kept == [1]
 
 
-async def test_observations_of_one_commit_period_share_an_append() -> None:
-    """What comes within the period after an append goes together, when the period is over."""
+async def test_observations_that_come_close_together_share_an_append() -> None:
+    """What comes within a twentieth of a second after an append goes together, when that is over."""
     bench = Bench()
     async with running(bench):
         await bench.observe(1)
         for number in (2, 3, 4):
             await bench.observe(number)
-            await bench.clock.advance(0.2)
+            await bench.clock.advance(0.01)
         assert bench.kept == [1]
-        await bench.clock.advance(0.4)
+        await bench.clock.advance(0.02)
     assert bench.kept == [1, 2, 3, 4]
     assert bench.journal.appends == [1, 3]
 

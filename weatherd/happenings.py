@@ -41,13 +41,16 @@ class Happenings:
         if sensor:
             fields["sensor"] = sensor
         self._log.warning(name, message=message, **fields)
+        now_ms = self._clock.now_ms()
+        clock_offset_ms = self._clock.offset_ms()
         self._queue.push(
             Event(
                 action=action,
                 message=message,
-                observed_at_ms=self._clock.now_ms(),
+                observed_at_ms=now_ms,
                 clock_synchronized=self._clock.synchronized(),
                 sensor=sensor,
                 reason=reason,
+                clock_offset_ms=clock_offset_ms,
             )
         )

@@ -114,6 +114,8 @@ class Observation(msgspec.Struct, frozen=True):
         quality_reasons: Why, where the flag is not self-evident: ``{"air_pressure": "bad_checksum"}``.
         labels: Scalars copied from the source.
         clock_synchronized: Whether the kernel said so when the stamp was taken.
+        clock_offset_ms: By how much the wall clock was taken to be ahead of the boot clock, where nobody had said since
+            the boot that it was right: the stamps are estimates, and can be corrected. None where they are final.
     """
 
     sensor: str
@@ -123,6 +125,7 @@ class Observation(msgspec.Struct, frozen=True):
     values: Mapping[str, float]
     quality: Mapping[str, Quality]
     clock_synchronized: bool
+    clock_offset_ms: int | None = None
     statistics: Mapping[str, Statistics] = {}
     quality_reasons: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
@@ -139,6 +142,7 @@ class Event(msgspec.Struct, frozen=True):
         clock_synchronized: Whether the kernel said so when the stamp was taken.
         sensor: The sensor it concerns; empty if none.
         reason: The code of the error behind it; empty if none.
+        clock_offset_ms: As that of an observation.
     """
 
     action: str
@@ -147,29 +151,33 @@ class Event(msgspec.Struct, frozen=True):
     clock_synchronized: bool
     sensor: str = ""
     reason: str = ""
+    clock_offset_ms: int | None = None
 
 
 class Batch(msgspec.Struct, frozen=True):
     """
-    Documents of the journal that lie side by side.
+    Documents of the journal, in the order of their seqs, and the span of seqs that is settled with them.
+
+    A span may hold seqs that stand for nothing any more (dropped, thinned, lost with a card); with all of its documents
+    delivered, it is settled as a whole.
 
     Attributes:
-        first_seq: The seq of the first document; each further one is the next seq.
-        documents: At least one JSON object each, encoded, without a line break.
+        first_seq: The first seq of the span.
+        last_seq: The last seq of the span.
+        seqs: That of each document.
+        documents: JSON objects, encoded, without a line break; none where nothing is left of the span.
     """
 
     first_seq: int
+    last_seq: int
+    seqs: Sequence[int]
     documents: Sequence[bytes]
 
-    @property
-    def last_seq(self) -> int:
-        """The seq of the last document."""
-        return self.first_seq + len(self.documents) - 1
-
     def halves(self) -> "tuple[Batch, Batch]":
-        """Split a batch of two or more into two; the first is the smaller where the number is odd."""
+        """Split a batch of two documents or more into two; the first is the smaller where the number is odd."""
         middle = len(self.documents) // 2
+        seq = self.seqs[middle]
         return (
-            Batch(self.first_seq, self.documents[:middle]),
-            Batch(self.first_seq + middle, self.documents[middle:]),
+            Batch(self.first_seq, seq - 1, self.seqs[:middle], self.documents[:middle]),
+            Batch(seq, self.last_seq, self.seqs[middle:], self.documents[middle:]),
         )

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from weatherd.model import Arrival, Batch, Event, Measurement, Observation
+from weatherd.ranges import Ranges
 
 
 class Clock(Protocol):
@@ -21,11 +22,19 @@ class Clock(Protocol):
         ...
 
     def now_ms(self) -> int:
-        """Return the wall time, UTC. May jump: a Pi has no clock battery."""
+        """Return the time, UTC: the boot clock and what is known of its distance to the wall clock."""
         ...
 
     def synchronized(self) -> bool:
         """Tell whether the kernel says that the wall clock is synchronised."""
+        ...
+
+    def offset_ms(self) -> int | None:
+        """Return what the last `now_ms` added to the boot clock while that is an estimate; else None."""
+        ...
+
+    def known_offset_ms(self) -> int:
+        """Return what the last `now_ms` added to the boot clock, be it an estimate or not."""
         ...
 
     async def sleep(self, delay_s: float) -> None:
@@ -111,13 +120,17 @@ class Journal(Protocol):
         """Entries that had to be dropped before every sink had them, since the journal was made."""
         ...
 
-    def position(self, sink: str) -> int:
-        """Return the seq up to which a sink has everything; 0 for a sink never seen before."""
+    def delivered(self, sink: str) -> Ranges:
+        """Return what a sink has, or can no longer have because it is gone."""
+        ...
+
+    def lag(self, sink: str) -> int:
+        """Return how many entries a sink does not have yet."""
         ...
 
     async def append(self, entries: Sequence[Observation | Event]) -> None:
         """
-        Give each entry its seq and id, and keep them: all or none.
+        Give each entry its seq and id, and keep them over the end of the process: all or none.
 
         Raises:
             JournalUnavailable: If the disk does not take them now; nothing was kept, try again.
@@ -129,9 +142,20 @@ class Journal(Protocol):
         """Wait until there is an entry with a higher seq."""
         ...
 
-    async def read(self, after_seq: int, count_max: int) -> Batch | None:
+    async def wait_for_return(self) -> None:
+        """Wait until older entries can be delivered again: they were held back, requeued, or found."""
+        ...
+
+    async def read(self, sink: str, first_seq: int, last_seq: int, count_max: int) -> Batch | None:
         """
-        Return the next documents after a seq, as far as they lie side by side; None if there are none.
+        Return the first documents of a span of seqs for an attempt; from now on their bytes are frozen.
+
+        Documents that are held back (their time is not known yet) are left out: the batch begins behind them and
+        ends before them. Otherwise it begins with the span, and ends with its last document, or with the span if there
+        are no more; so a span of which nothing is left gives a batch without documents.
+
+        Returns:
+            None if all that is left of the span is held back.
 
         Raises:
             JournalUnavailable: If the disk does not give them now; try again.
@@ -139,8 +163,8 @@ class Journal(Protocol):
         """
         ...
 
-    async def acknowledge(self, sink: str, seq: int) -> None:
-        """Note that a sink has everything up to `seq`. Going back is ignored."""
+    def acknowledge(self, sink: str, first_seq: int, last_seq: int) -> None:
+        """Note that a sink has all of a span. It is kept over the end of the process as soon as can be."""
         ...
 
     async def quarantine(self, sink: str, batch: Batch, reason: str) -> None:

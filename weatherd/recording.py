@@ -1,8 +1,8 @@
 """
 From the queue into the journal, in few and large appends.
 
-An append costs a sync of the card, however little it holds (FACTS: about 18 kB), so observations wait up to
-`commit_period_s` for company; when the queue is half full they no longer do. The first after a pause goes at once.
+Observations are kept at most `KEEP_PERIOD_S` after they were formed, so that the end of the process takes hardly
+anything; those that come close together go together. The first after a pause goes at once.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +15,9 @@ from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Journal
 from weatherd.queueing import BoundedQueue
 from weatherd.waiting import first_of
+
+KEEP_PERIOD_S = 0.05
+"""From one append to the next: a killed process takes no more than that, and what an append takes."""
 
 APPEND_SIZE_MAX = 1000
 """Entries of one append: a row of the journal, and a few milliseconds of its thread."""
@@ -37,7 +40,6 @@ class Recorder:
         clock: The station's clock.
         log: Where people read about trouble.
         happenings: Where drops are told.
-        commit_period_s: The longest wait for company.
         crowd_size: So many observations are company enough.
         delays: Makes the delays between attempts at a journal that cannot be written.
     """
@@ -50,7 +52,6 @@ class Recorder:
         log: structlog.typing.FilteringBoundLogger,
         happenings: Happenings,
         *,
-        commit_period_s: float,
         crowd_size: int,
         delays: Callable[[], Iterator[float]],
     ) -> None:
@@ -59,10 +60,9 @@ class Recorder:
         self._clock = clock
         self._log = log
         self._happenings = happenings
-        self._commit_period_s = commit_period_s
         self._crowd_size = crowd_size
         self._delays = delays
-        self._appended_s = -commit_period_s
+        self._appended_s = -KEEP_PERIOD_S
         self._taken: list[Observation | Event] = []
         self._drops_told_s = -DROPS_PERIOD_S
         self._drops_told_count: int | None = None
@@ -81,7 +81,7 @@ class Recorder:
             await self._append_taken()
 
     async def _wait_for_company(self) -> None:
-        remaining_s = self._appended_s + self._commit_period_s - self._clock.boottime_s()
+        remaining_s = self._appended_s + KEEP_PERIOD_S - self._clock.boottime_s()
         if remaining_s > 0:
             await first_of(self._clock.sleep(remaining_s), self._queue.wait_for(self._crowd_size))
 

@@ -7,6 +7,7 @@ Source:
 
 import os
 import socket
+import time
 
 
 class Notifier:
@@ -25,6 +26,10 @@ class Notifier:
     def ready(self) -> None:
         """Say that the station works."""
         self._send("READY=1")
+
+    def reloading(self) -> None:
+        """Say that the configuration is read again, until it is `ready` (sd_notify(3): with the time of asking)."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def status(self, sentence: str) -> None:
         """Show a line in `systemctl status`."""

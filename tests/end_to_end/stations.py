@@ -60,8 +60,11 @@ class RunningStation:
         notifications: What it told the service manager, each state as it came.
     """
 
-    def __init__(self, folder: Path, process: asyncio.subprocess.Process, manager: socket.socket) -> None:
+    def __init__(
+        self, folder: Path, runtime: Path, process: asyncio.subprocess.Process, manager: socket.socket
+    ) -> None:
         self.folder = folder
+        self.runtime = runtime
         self.process = process
         self.notifications: list[str] = []
         self._manager = manager
@@ -75,7 +78,7 @@ class RunningStation:
 
     async def ask(self) -> dict[str, Any]:
         """Ask for the status as `weatherd status --json` does."""
-        code, out, err = await weatherd("status", "--json", folder=self.folder)
+        code, out, err = await weatherd("status", "--json", folder=self.runtime)
         assert code == 0, err
         status: dict[str, Any] = json.loads(out)
         return status
@@ -98,9 +101,36 @@ class RunningStation:
 
 @contextlib.asynccontextmanager
 async def station(
-    folder: Path, url: str, sensors: str, *, journal: str = "", sink: str = ""
+    folder: Path,
+    url: str,
+    sensors: str,
+    *,
+    journal: str = "",
+    sink: str = "",
+    linger_s: float = 0.1,
+    clock: str = "hold_max_s = 0",
+    disk: Path | None = None,
+    runtime: Path | None = None,
+    prefix: Sequence[str | Path] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> AsyncIterator[RunningStation]:
-    """Start the daemon on a configuration; whatever the test leaves running is killed."""
+    """
+    Start the daemon on a configuration; whatever the test leaves running is killed.
+
+    Args:
+        folder: For configuration, log and socket.
+        url: Of the far end.
+        sensors: Tables of the configuration.
+        journal: More of its table.
+        sink: More of its table.
+        linger_s: How long a document may wait for company.
+        clock: All of its table.
+        disk: Folder of the journal; `folder` by default.
+        runtime: Runtime folder; `folder` by default.
+        prefix: Command that executes the daemon.
+        variables: More of the environment.
+    """
+    runtime = runtime or folder
     (folder / "weatherd.toml").write_text(
         f"""
 [station]
@@ -108,11 +138,13 @@ id = "test"
 elevation_m = 2317.0
 {sensors.format(folder=folder)}
 [journal]
-path = "journal.db"
+path = "{disk or folder}/journal.db"
 {journal}
+[clock]
+{clock}
 [sinks.logstash]
 urls = ["{url}"]
-linger_s = 0.1
+linger_s = {linger_s}
 delay_s_max = 1.0
 {sink}
 """
@@ -127,6 +159,7 @@ delay_s_max = 1.0
         manager.bind(os.fspath(address))
         manager.setblocking(False)
         process = await asyncio.create_subprocess_exec(
+            *prefix,
             sys.executable,
             "-m",
             "weatherd",
@@ -137,10 +170,10 @@ delay_s_max = 1.0
             "json",
             stdout=log,
             stderr=errors,
-            env=environment(folder, NOTIFY_SOCKET=os.fspath(address), WATCHDOG_USEC="1000000"),
+            env=environment(runtime, NOTIFY_SOCKET=os.fspath(address), WATCHDOG_USEC="1000000", **(variables or {})),
         )
         try:
-            yield RunningStation(folder, process, manager)
+            yield RunningStation(folder, runtime, process, manager)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -1,7 +1,9 @@
 import asyncio
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 from pathlib import Path
@@ -97,11 +99,12 @@ async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("place", ["missing/journal.db", "folder", "garbage"])
+@pytest.mark.parametrize("place", ["missing/journal.db", "folder", "others.db"])
 async def test_a_journal_that_cannot_be_opened_is_told(tmp_path: Path, place: str) -> None:
     """A missing folder, a folder in its place, and a file that is none: a sentence, a hint and 74."""
     (tmp_path / "folder").mkdir()
-    (tmp_path / "garbage").write_bytes(b"no journal" * 1000)
+    with contextlib.closing(sqlite3.connect(tmp_path / "others.db")) as others:
+        others.execute("CREATE TABLE photos (name TEXT)")
     path = tmp_path / "weatherd.toml"
     path.write_text(STATION + SIMULATED + BAROMETER + f'[journal]\npath = "{place}"\n')
     code, _, errors = await weatherd("run", "--config", path, folder=tmp_path)

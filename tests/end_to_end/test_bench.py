@@ -12,6 +12,8 @@ BENCH = Path(__file__).parents[2] / "bench"
     [
         ("throughput.py", ["--documents", "5000", "--starts", "1"], ["out of the backlog", "peak memory"]),
         ("idle.py", ["--seconds", "1"], ["CPU s per 600 s", "resident"]),
+        ("backlog.py", ["--documents", "3000"], ["built in rows", "first fresh observation"]),
+        ("card.py", ["--ticks", "40"], ["a day, sink up", "a day, sink down"]),
         ("lateness.py", ["--seconds", "1", "--only", "mid-read"], ["sensor.no_answer", "loop lag"]),
     ],
 )

@@ -2,52 +2,84 @@ import asyncio
 import random
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
+import pytest
+
+from tests.journal.appender import encode
 from tests.journal.conftest import Desk
+from weatherd.journal import SqliteJournal
 from weatherd.journal.rows import ROW_COUNT_MAX
+from weatherd.ranges import Ranges
 
 KILLS = 20
 APPENDER = Path(__file__).with_name("appender.py")
 
 
-async def test_what_was_kept_outlives_kill_9(desk: Desk) -> None:
-    """A process is killed twenty times while it appends; whatever it said was kept is there, once and in order."""
+class Said(NamedTuple):
+    """What an appender said before it was killed, as spans of seqs."""
+
+    kept: list[tuple[int, int]]
+    given: list[tuple[int, int]]
+    acknowledged: list[tuple[int, int]]
+
+
+@pytest.fixture(params=["memory", "card"])
+def memory(request: pytest.FixtureRequest) -> Path | None:
+    """The file for the young in a folder that is in memory, or none."""
+    if request.param == "card":
+        return None
+    folder: Path = request.getfixturevalue("memory_folder")
+    return folder / "young.tail"
+
+
+async def test_what_was_kept_outlives_kill_9(desk: Desk, memory: Path | None) -> None:
+    """A process is killed twenty times while it works; what it said was kept or acknowledged still is, and no more."""
     draw = random.Random(9)
-    said_seq = 0
-    for _ in range(KILLS):
+    last_seq = 0
+    given, acknowledged = Ranges(), Ranges()
+    for seed in range(KILLS):
         count = draw.choice([1, 4, 40, 2 * ROW_COUNT_MAX])
-        seqs = await _append_until_killed(desk.path, count, draw.random() * 0.1)
-        assert seqs, "the process was killed before it had appended anything"
-        journal = await desk.open(encode=lambda entry, seq: b'{"seq":%d}' % seq)
-        assert journal.last_seq >= seqs[-1]
-        assert (journal.last_seq - seqs[0]) % count == 0, "half an append is there"
-        assert seqs == [*range(seqs[0], seqs[-1] + 1, count)]
-        assert seqs[0] - count >= said_seq
-        said_seq = seqs[-1]
+        said = await _work_until_killed(desk.path, memory, count, seed, lines_count=draw.randrange(1, 300))
+        assert [first for first, _ in said.kept] == [last_seq + 1 + count * number for number in range(len(said.kept))]
+        given |= Ranges.of(said.given)
+        acknowledged |= Ranges.of(said.acknowledged)
+        journal = await desk.open(desk.path, memory, encode=encode)
+        assert journal.last_seq >= said.kept[-1][1]
+        assert (journal.last_seq - last_seq) % count == 0, "half an append is there"
+        delivered = journal.delivered("logstash")
+        assert delivered & acknowledged == acknowledged
+        assert delivered & given == delivered, "more is delivered than ever was given"
+        await _assert_all_there(journal, last_seq + 1)
+        last_seq = journal.last_seq
         await journal.close()
-    await _assert_all_there(desk, said_seq)
+    await journal.open()
+    await _assert_all_there(journal, 1)
 
 
-async def _append_until_killed(path: Path, count: int, delay_s: float) -> list[int]:
-    """Return the seqs that were printed by the time of the kill, which comes that long after the first one."""
+async def _work_until_killed(path: Path, memory: Path | None, count: int, seed: int, *, lines_count: int) -> Said:
+    """Return what an appender said that was killed after so many lines."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(APPENDER), str(path), str(count), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, str(APPENDER), str(path), str(memory or ""), str(count), str(seed)),
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    first = await process.stdout.readline()
-    await asyncio.sleep(delay_s)
+    lines = [await process.stdout.readline() for _ in range(lines_count)]
     process.kill()
-    rest = await process.stdout.read()
+    lines += (await process.stdout.read()).splitlines(keepends=True)
     await process.wait()
-    lines = (first + rest).decode().splitlines(keepends=True)
-    return [int(line) for line in lines if line.endswith("\n")]
+    said = Said([], [], [])
+    for word, first_seq, last_seq in (line.decode().split() for line in lines if line.endswith(b"\n")):
+        getattr(said, word).append((int(first_seq), int(last_seq)))
+    return said
 
 
-async def _assert_all_there(desk: Desk, said_seq: int) -> None:
-    journal = await desk.open()
-    seq = 0
-    while (batch := await journal.read(seq, 5000)) is not None:
-        assert batch.first_seq == seq + 1
-        assert batch.documents == tuple(b'{"seq":%d}' % number for number in range(seq + 1, batch.last_seq + 1))
-        seq = batch.last_seq
-    assert seq == journal.last_seq >= said_seq
+async def _assert_all_there(journal: SqliteJournal, first_seq: int) -> None:
+    """Everything from a seq on is given once, in order."""
+    while first_seq <= journal.last_seq:
+        batch = await journal.read("logstash", first_seq, journal.last_seq, 5000)
+        assert batch is not None
+        assert batch.first_seq == first_seq
+        assert list(batch.seqs) == list(range(first_seq, batch.last_seq + 1))
+        assert list(batch.documents) == [b'{"seq":%d}' % seq for seq in batch.seqs]
+        first_seq = batch.last_seq + 1

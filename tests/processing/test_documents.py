@@ -1,9 +1,13 @@
+import json
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes import NOON_MS
 from weatherd.model import Event, Observation, Quality, Station, Statistics
-from weatherd.processing.documents import DocumentEncoder, iso_8601
+from weatherd.processing.documents import DocumentEncoder, corrected, is_estimated, iso_8601
 
 STATION = Station("porto-alegre-01", "Porto Alegre", -30.03, -51.23, 10.0)
 OBSERVATION = Observation(
@@ -16,6 +20,12 @@ OBSERVATION = Observation(
     quality={"air_pressure": Quality.GOOD, "air_temperature": Quality.GOOD},
     clock_synchronized=True,
 )
+
+EVENT = Event("sensor_lost", "barometer is lost", 1_795_446_850_000, clock_synchronized=True, sensor="barometer")
+
+
+def encoded(entry: Observation | Event, **changes: object) -> bytes:
+    return DocumentEncoder(STATION, "3f9c2a71").encode(msgspec.structs.replace(entry, **changes), 123)
 
 
 def document(entry: Observation | Event, station: Station = STATION) -> dict:
@@ -99,6 +109,103 @@ def test_an_event_is_no_weather() -> None:
     assert found["message"] == "barometer is lost"
     assert found["sensor"] == {"name": "barometer"}
     assert "weather" not in found
+
+
+@pytest.mark.parametrize("entry", [OBSERVATION, EVENT], ids=["observation", "event"])
+@pytest.mark.parametrize(
+    ("clock_synchronized", "clock_offset_ms", "clock"),
+    [
+        (True, None, {"synchronized": True}),
+        (False, None, {"synchronized": False}),
+        (False, 1_795_446_000_000, {"synchronized": False, "estimated": True}),
+        (False, 0, {"synchronized": False, "estimated": True}),
+        (True, 1_795_446_000_000, {"synchronized": False, "estimated": True}),
+    ],
+)
+def test_stamps_that_are_estimates_say_so_and_are_not_synchronised(
+    entry: Observation | Event,
+    clock_synchronized: bool,  # noqa: FBT001  -- a parameter
+    clock_offset_ms: int | None,
+    clock: dict[str, bool],
+) -> None:
+    """Final stamps say what the kernel said; estimates are marked, even if the kernel changed its mind meanwhile."""
+    found = encoded(entry, clock_synchronized=clock_synchronized, clock_offset_ms=clock_offset_ms)
+    assert msgspec.json.decode(found)["clock"] == clock
+    assert is_estimated(found) is ("estimated" in clock)
+
+
+@pytest.mark.parametrize("step_ms", [0, 1, -1, 86_400_000 - 1, -1_795_446_850_000, 100 * 365 * 86_400_000])
+def test_a_corrected_document_is_what_it_would_have_been(step_ms: int) -> None:
+    """Both stamps are moved, by whole milliseconds, and all other bytes are the same."""
+    times = ("observed_at_ms", "recorded_at_ms")
+    right = {name: getattr(OBSERVATION, name) + step_ms for name in times}
+    estimated = encoded(OBSERVATION, clock_synchronized=False, clock_offset_ms=1)
+    assert corrected(estimated, step_ms) == encoded(OBSERVATION, **right)
+    estimated = encoded(EVENT, clock_synchronized=False, clock_offset_ms=1)
+    assert corrected(estimated, step_ms) == encoded(EVENT, observed_at_ms=EVENT.observed_at_ms + step_ms)
+
+
+@given(st.integers(0, 4_000_000_000_000), st.integers(0, 4_000_000_000_000))
+def test_a_correction_moves_from_any_time_to_any_other(from_ms: int, to_ms: int) -> None:
+    """No millisecond is lost on the way."""
+    estimated = encoded(EVENT, observed_at_ms=from_ms, clock_offset_ms=1)
+    assert corrected(estimated, to_ms - from_ms) == encoded(EVENT, observed_at_ms=to_ms)
+
+
+def test_a_correction_leaves_alone_what_it_does_not_know() -> None:
+    """Fields, order, numbers and texts of another version stay as they were written, to the byte."""
+    document = (
+        b'{"new":{"b":1.50,"a":[1e3,-0.0]},"clock":{"synchronized":false,"estimated":true},"weather":{"x":21.430},'
+        b'"event":{"created":"2026-11-23T15:14:10.412Z","kind":"metric","reason":"\\u00e9\xc3\xa9"},'
+        b'"@timestamp":"2026-11-23T15:14:10.000Z","message":"\\/"}'
+    )
+    assert corrected(document, 50_001) == (
+        b'{"new":{"b":1.50,"a":[1e3,-0.0]},"clock":{"synchronized":true},"weather":{"x":21.430},'
+        b'"event":{"created":"2026-11-23T15:15:00.413Z","kind":"metric","reason":"\\u00e9\xc3\xa9"},'
+        b'"@timestamp":"2026-11-23T15:15:00.001Z","message":"\\/"}'
+    )
+
+
+@pytest.mark.parametrize("synchronized", [True, False])
+def test_a_final_document_is_not_corrected(synchronized: bool) -> None:  # noqa: FBT001  -- a parameter
+    """It is the same object: also one whose time a source gave while the clock was not synchronised."""
+    final = encoded(OBSERVATION, clock_synchronized=synchronized)
+    assert corrected(final, 1000) is final
+
+
+def test_a_corrected_document_is_final() -> None:
+    """Correcting it again changes nothing."""
+    once = corrected(encoded(OBSERVATION, clock_synchronized=False, clock_offset_ms=1), 1000)
+    assert not is_estimated(once)
+    assert corrected(once, 1000) == once
+
+
+# Pieces of the mark, and what escapes it, more often than any other text.
+TEXTS = st.one_of(
+    st.text(),
+    st.lists(
+        st.sampled_from(['"', "\\", "estimated", ":", "true", '"estimated":true', ",", "{", "}", "\n", "\x00"])
+    ).map("".join),
+)
+
+
+@given(TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=4))
+def test_no_text_in_a_document_looks_like_the_mark(text: str, labels: dict[str, str]) -> None:
+    """Neither labels, nor names, nor messages make a document an estimate."""
+    encoder = DocumentEncoder(Station("here", text), "3f9c2a71")
+    reasons = {"air_pressure": text}
+    observation = msgspec.structs.replace(OBSERVATION, sensor=text, model=text, labels=labels, quality_reasons=reasons)
+    event = msgspec.structs.replace(EVENT, action=text, message=text, sensor=text, reason=text)
+    for entry in (observation, event):
+        assert not is_estimated(encoder.encode(entry, 1))
+        estimated = encoder.encode(msgspec.structs.replace(entry, clock_offset_ms=1), 1)
+        assert is_estimated(estimated)
+        assert json.loads(corrected(estimated, 0)) == json.loads(encoder.encode(entry, 1))
+
+
+def test_a_label_of_the_marks_name_is_no_mark() -> None:
+    """Its value is a text."""
+    assert not is_estimated(encoded(OBSERVATION, labels={"estimated": "true"}))
 
 
 def test_no_document_has_a_line_break() -> None:

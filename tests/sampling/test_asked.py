@@ -19,8 +19,8 @@ from weatherd.sampling.forming import Former
 class Bench:
     """A sampler on a fake clock, with a queue to look into."""
 
-    def __init__(self) -> None:
-        self.clock = FakeClock(NOON_MS)
+    def __init__(self, *, synchronized: bool = True) -> None:
+        self.clock = FakeClock(NOON_MS, synchronized=synchronized)
         self.queue: BoundedQueue[Observation | Event] = BoundedQueue(1000)
         self.log, self.lines = recording_log()
 
@@ -283,9 +283,10 @@ async def test_ticks_missed_by_a_slow_sensor_are_counted() -> None:
     assert sampler.skipped_count == 3
 
 
-async def test_the_end_reports_what_has_been_measured() -> None:
+@pytest.mark.parametrize("synchronized", [True, False])
+async def test_the_end_reports_what_has_been_measured(synchronized: bool) -> None:  # noqa: FBT001  -- a parameter
     """A stop in the middle of a period loses nothing: the part is reported, stamped with the present time."""
-    bench = Bench()
+    bench = Bench(synchronized=synchronized)
     sensor = FakeSensor()
     sampler = bench.sampler(sensor)
     async with running(sampler):
@@ -293,5 +294,130 @@ async def test_the_end_reports_what_has_been_measured() -> None:
     await sampler.finish()
     (observation,) = bench.observations()
     assert observation.statistics["air_pressure"].count == 4
-    assert observation.observed_at_ms == NOON_MS + 4_200
+    assert observation.observed_at_ms == sampler.condition.observed_at_ms == NOON_MS + 4_200
     assert sensor.closed
+
+
+async def test_the_end_reports_what_waits_for_a_lost_sensor() -> None:
+    """With the end of its period, not with that of the station."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sampler = bench.sampler(sensor)
+    sampler._new_delays = lambda: itertools.repeat(45.0)
+    async with running(sampler):
+        await bench.clock.advance(4.2)
+        sensor.outcomes.append(NoAnswer("gone"))
+        await bench.clock.advance(20.0)
+    await sampler.finish()
+    (observation,) = bench.observations()
+    assert observation.observed_at_ms == NOON_MS + 10_000
+
+
+async def test_what_is_observed_before_the_time_is_known_is_an_estimate() -> None:
+    """Observations and events carry the offset that their stamps were made with; afterwards they are final."""
+    bench = Bench(synchronized=False)
+    sensor = FakeSensor()
+    async with running(bench.sampler(sensor)):
+        await bench.clock.advance(10.0)
+        bench.clock.is_synchronized = True
+        await bench.clock.advance(10.0)
+    estimate, final = bench.observations()
+    assert (estimate.clock_offset_ms, estimate.clock_synchronized) == (NOON_MS - 1_000_000, False)
+    assert (final.clock_offset_ms, final.clock_synchronized) == (None, True)
+
+
+@pytest.mark.parametrize("step_s", [86_403.6, -86_403.6, 86_400.0, 0.6, -3.6])
+async def test_a_period_in_which_the_time_becomes_known_has_the_new_time(step_s: float) -> None:
+    """What was measured before the step is stamped like what was measured after it: in order, final, and true."""
+    bench = Bench(synchronized=False)
+    async with running(bench.sampler(FakeSensor())):
+        await bench.clock.advance(14.5)
+        bench.clock.synchronize(step_s)
+        synchronized_ms = bench.clock.now_ms()
+        await bench.clock.advance(20.0)
+    before, *after = bench.observations()
+    assert (before.observed_at_ms, before.clock_offset_ms) == (NOON_MS + 10_000, NOON_MS - 1_000_000)
+    assert [observation.clock_offset_ms for observation in after] == [None] * len(after)
+    assert sum(observation.statistics["air_pressure"].count for observation in after) >= 14
+    stamps_ms = [observation.observed_at_ms for observation in after]
+    assert stamps_ms == sorted(set(stamps_ms))
+    assert synchronized_ms - 1000 <= stamps_ms[0] <= synchronized_ms + 10_000
+    assert all(one.recorded_at_ms - 1000 < one.observed_at_ms <= one.recorded_at_ms for one in after)
+
+
+async def test_a_period_that_a_step_cuts_short_ends_with_the_next_tick() -> None:
+    """By the new time, and with what was measured until then; the next period is shorter, too."""
+    bench = Bench(synchronized=False)
+    async with running(bench.sampler(FakeSensor())):
+        await bench.clock.advance(4.5)
+        bench.clock.synchronize(3603.3)
+        await bench.clock.advance(2.6)
+    assert [(one.observed_at_ms, one.statistics["air_pressure"].count) for one in bench.observations()] == [
+        (NOON_MS + 3_608_000, 4),
+        (NOON_MS + 3_610_000, 3),
+    ]
+
+
+async def test_a_step_by_whole_periods_cuts_none_short() -> None:
+    """The measurements before and after it are of one period, which ends by the new time."""
+    bench = Bench(synchronized=False)
+    async with running(bench.sampler(FakeSensor())):
+        await bench.clock.advance(4.5)
+        bench.clock.synchronize(3600.0)
+        await bench.clock.advance(5.5)
+    (observation,) = bench.observations()
+    assert observation.observed_at_ms == NOON_MS + 3_610_000
+    assert observation.statistics["air_pressure"].count == 10
+
+
+async def test_a_measurement_during_which_the_time_becomes_known_has_the_new_time() -> None:
+    """The end of a period that comes before the step is moved with the clock until it is written down."""
+    bench = Bench(synchronized=False)
+    sensor = FakeSensor()
+    slow = asyncio.Event()
+    sensor.outcomes.extend([{"air_pressure": 1000.0}] * 9)
+    sensor.outcomes.append(slow)
+    async with running(bench.sampler(sensor)):
+        await bench.clock.advance(10.2)
+        bench.clock.synchronize(3603.0)
+        slow.set()
+        await settle()
+    (observation,) = bench.observations()
+    assert observation.statistics["air_pressure"].count == 10
+    assert observation.observed_at_ms == NOON_MS + 10_000 + 3_603_000
+    assert observation.recorded_at_ms == NOON_MS + 10_200 + 3_603_000
+    assert observation.clock_offset_ms is None
+
+
+@pytest.mark.parametrize("step_s", [3603.0, -3603.0])
+async def test_what_waits_for_a_lost_sensor_keeps_its_age_over_a_step(step_s: float) -> None:
+    """A period that ended before the step is reported with the end that it had, by the new time."""
+    bench = Bench(synchronized=False)
+    sensor = FakeSensor()
+    sampler = bench.sampler(sensor)
+    sampler._new_delays = lambda: itertools.repeat(45.0)
+    sampler._delays = sampler._new_delays()
+    async with running(sampler):
+        await bench.clock.advance(4.5)
+        sensor.outcomes.append(NoAnswer("gone"))
+        await bench.clock.advance(20.0)
+        assert bench.observations() == []
+        bench.clock.synchronize(step_s)
+        await bench.clock.advance(30.0)
+    observation = bench.observations()[0]
+    assert observation.statistics["air_pressure"].count == 4
+    assert observation.observed_at_ms == NOON_MS + 10_000 + step_s * 1000
+    assert observation.clock_offset_ms is None
+
+
+async def test_a_step_between_the_last_measurement_and_the_stop_is_followed() -> None:
+    """A part of a period that is reported at the stop ends now, by the new time."""
+    bench = Bench(synchronized=False)
+    sampler = bench.sampler(FakeSensor())
+    async with running(sampler):
+        await bench.clock.advance(4.2)
+    bench.clock.synchronize(-3603.0)
+    await sampler.finish()
+    (observation,) = bench.observations()
+    assert observation.observed_at_ms == observation.recorded_at_ms == NOON_MS + 4_200 - 3_603_000
+    assert observation.clock_offset_ms is None

@@ -3,6 +3,8 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
+
 from tests.fakes import NOON_MS, FakeClock, recording_log, settle
 from weatherd.errors import SourceEnded
 from weatherd.happenings import Happenings
@@ -48,8 +50,16 @@ class FakeSource:
 
 
 class Bench:
-    def __init__(self, report_period_s: float, *, size_max: int = 1000, calibration: Mapping[str, Line] = {}) -> None:
-        self.clock = FakeClock(NOON_MS)
+    def __init__(
+        self,
+        report_period_s: float,
+        *,
+        size_max: int = 1000,
+        calibration: Mapping[str, Line] = {},
+        now_ms: int = NOON_MS,
+        synchronized: bool = True,
+    ) -> None:
+        self.clock = FakeClock(now_ms, synchronized=synchronized)
         self.queue: BoundedQueue[Observation | Event] = BoundedQueue(size_max)
         self.log, self.lines = recording_log()
         self.source = FakeSource()
@@ -281,3 +291,102 @@ async def test_one_source_tells_about_many_sensors() -> None:
         await bench.tell(WARM)
         assert (bench.sampler.condition.state, roof.condition.state) == (State.WORKING, State.LOST)
         assert bench.source.runs_count == 2
+
+
+async def test_a_source_that_gives_the_time_needs_no_estimate() -> None:
+    """Where the source says when it was, the stamp is final before the station knows the time; else it is not."""
+    async with running(Bench(0.0, synchronized=False)) as bench:
+        await bench.tell(WARM, Arrival({"air_temperature": 21.0}, {}, NOON_MS - 5_000))
+    ours, given = bench.observations()
+    assert (ours.observed_at_ms, ours.clock_offset_ms) == (NOON_MS, NOON_MS - 1_000_000)
+    assert (given.observed_at_ms, given.clock_offset_ms) == (NOON_MS - 5_000, None)
+    assert not given.clock_synchronized
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "offset_ms"),
+    [
+        ([NOON_MS + 1000, NOON_MS + 2000], None),
+        ([None, None], NOON_MS - 1_000_000),
+        ([NOON_MS + 1000, None], NOON_MS - 1_000_000),
+        ([None, NOON_MS + 2000], NOON_MS - 1_000_000),
+        ([NOON_MS + 1000, None, NOON_MS + 2000], NOON_MS - 1_000_000),
+    ],
+)
+async def test_a_period_is_final_only_if_the_source_gave_every_time(
+    times_ms: Sequence[int | None], offset_ms: int | None
+) -> None:
+    """One arrival that was stamped with the station's time makes its period an estimate, wherever it comes."""
+    async with running(Bench(10.0, synchronized=False)) as bench:
+        await bench.clock.advance(3.0)
+        for time_ms in times_ms:
+            await bench.tell(Arrival({"air_temperature": 21.0}, {}, time_ms))
+        await bench.clock.advance(7.0)
+    (observation,) = bench.observations()
+    assert observation.observed_at_ms == NOON_MS + 10_000
+    assert observation.statistics["air_temperature"].count == len(times_ms)
+    assert observation.clock_offset_ms == offset_ms
+    assert not observation.clock_synchronized
+
+
+async def test_the_time_of_a_source_is_not_bounded_by_an_estimate() -> None:
+    """A station that believes to be in 1970 does not stamp so what a source has dated."""
+    bench = Bench(10.0, now_ms=60_000, synchronized=False)
+    async with running(bench):
+        await bench.tell(Arrival({"air_temperature": 21.0}, {}, NOON_MS + 1000))
+        await bench.clock.advance(10.0)
+    await bench.listener.finish()
+    (observation,) = bench.observations()
+    assert (observation.observed_at_ms, observation.clock_offset_ms) == (NOON_MS + 10_000, None)
+
+
+async def test_the_time_of_a_source_is_bounded_by_a_time_that_is_known() -> None:
+    """A period that is cut short by the stop ends now, also if it is the source's."""
+    bench = Bench(10.0)
+    async with running(bench):
+        await bench.clock.advance(2.0)
+        await bench.tell(Arrival({"air_temperature": 21.0}, {}, NOON_MS + 1000))
+    await bench.listener.finish()
+    (observation,) = bench.observations()
+    assert (observation.observed_at_ms, observation.clock_offset_ms) == (NOON_MS + 2_000, None)
+
+
+async def test_the_time_of_a_source_is_not_moved_by_a_step() -> None:
+    """It does not go with the station's clock."""
+    async with running(Bench(10.0, synchronized=False)) as bench:
+        await bench.tell(Arrival({"air_temperature": 21.0}, {}, NOON_MS + 1000))
+        bench.clock.synchronize(3603.0)
+        await bench.clock.advance(10.0)
+    (observation,) = bench.observations()
+    assert (observation.observed_at_ms, observation.clock_offset_ms) == (NOON_MS + 10_000, None)
+
+
+@pytest.mark.parametrize("step_s", [86_403.0, -86_403.0, 86_400.0])
+async def test_a_period_in_which_the_time_becomes_known_has_the_new_time(step_s: float) -> None:
+    """It is reported within two periods, whichever way the clock stepped, with its end by the new time, final."""
+    async with running(Bench(10.0, synchronized=False)) as bench:
+        await bench.clock.advance(4.5)
+        await bench.tell(WARM)
+        bench.clock.synchronize(step_s)
+        await bench.clock.advance(1.0)
+        assert bench.observations() == []
+        await bench.clock.advance(14.5)
+    (observation,) = bench.observations()
+    assert observation.observed_at_ms == NOON_MS + 10_000 + step_s * 1000
+    assert observation.observed_at_ms <= observation.recorded_at_ms <= NOON_MS + 20_000 + step_s * 1000
+    assert observation.clock_offset_ms is None
+
+
+async def test_arrivals_on_both_sides_of_a_step_are_not_mixed_unless_their_period_is_the_same() -> None:
+    """A step by a whole number of periods changes no period; any other one cuts it short, at the next arrival."""
+    async with running(Bench(10.0, synchronized=False)) as bench:
+        await bench.clock.advance(4.5)
+        await bench.tell(WARM)
+        bench.clock.synchronize(3600.0)
+        await bench.tell(WARM)
+        assert bench.observations() == []
+        bench.clock.step_wall(3603.0)
+        await bench.tell(WARM)
+        (cut,) = bench.observations()
+    assert cut.statistics["air_temperature"].count == 2
+    assert cut.observed_at_ms == NOON_MS + 4_500 + 7_203_000

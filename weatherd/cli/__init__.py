@@ -1,11 +1,12 @@
 """
-The command line: `weatherd run`, `demo`, `check` and `status`.
+The command line: `weatherd run`, `demo`, `check`, `status` and `journal`.
 
 Exit codes follow sysexits. An error is two lines on standard error, what happened and what to do; a traceback would be
 a mistake of ours.
 """
 
 import argparse
+import datetime as dt
 import os
 import signal
 import sys
@@ -80,12 +81,49 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="ask the running daemon how it is")
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(command=_status)
+
+    journal = commands.add_parser("journal", help="take documents out of the journal, and see what was refused")
+    _add_journal_commands(journal.add_subparsers(required=True, metavar="COMMAND"))
     return parser
+
+
+def _add_journal_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    export = commands.add_parser("export", help="write documents as NDJSON or CSV")
+    _add_journals_config(export)
+    export.add_argument(
+        "--from", type=_time, dest="from_", metavar="TIME", help="the earliest @timestamp: 2026-11-23T15:14:10Z"
+    )
+    export.add_argument("--to", type=_time, metavar="TIME", help="before this time; without Z or an offset it is UTC")
+    export.add_argument(
+        "--format", choices=("ndjson", "csv"), default="ndjson", help="as they were sent (the default), or a table"
+    )
+    export.add_argument("--output", type=Path, metavar="FILE", help="a new file, instead of the standard output")
+    export.set_defaults(command=_export, parser=export)
+
+    quarantine = commands.add_parser("quarantine", help="show which documents were refused, and why")
+    _add_journals_config(quarantine)
+    quarantine.add_argument("--json", action="store_true", help="NDJSON with everything, for programs")
+    quarantine.set_defaults(command=_quarantine)
+
+    requeue = commands.add_parser("requeue", help="try documents in quarantine again: all, if none are named")
+    _add_journals_config(requeue)
+    requeue.add_argument("--sink", metavar="NAME", help="those that this sink refused")
+    requeue.add_argument("--seq", type=_seq, nargs="+", default=(), metavar="N", help="these alone")
+    requeue.set_defaults(command=_requeue)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"the configuration ({DEFAULT_CONFIG})"
+    )
+
+
+def _add_journals_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"whose journal; without it the running daemon's, or that of {DEFAULT_CONFIG} if none runs",
     )
 
 
@@ -111,6 +149,46 @@ def _status(options: argparse.Namespace) -> int:
     from weatherd.cli.status import show
 
     return show(as_json=options.json)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from weatherd.cli.export import Period, export
+
+    period = Period(options.from_, options.to)
+    if period.from_ and period.to and period.from_ >= period.to:
+        options.parser.error(f"--from {period.from_.isoformat()} is not before --to {period.to.isoformat()}")
+    return export(options.config, period, options.format, options.output)
+
+
+def _quarantine(options: argparse.Namespace) -> int:
+    from weatherd.cli.journal import quarantine
+
+    return quarantine(options.config, as_json=options.json)
+
+
+def _requeue(options: argparse.Namespace) -> int:
+    from weatherd.cli.journal import requeue
+
+    return requeue(options.config, options.sink, options.seq)
+
+
+def _time(text: str) -> dt.datetime:
+    try:
+        time = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no time: a date such as 2026-11-23, or a date with a time such as 2026-11-23T15:14:10Z or "
+            "2026-11-23T12:14:10-03:00; without Z or an offset it is UTC"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+
+
+def _seq(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 2**63:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no seq: a whole number above 0, as `weatherd journal quarantine` shows it"
+        )
+    return int(text)
 
 
 def _port(text: str) -> int:

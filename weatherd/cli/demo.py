@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from weatherd import config
-from weatherd.cli.run import run_loop, stop_on_signals
+from weatherd.cli.run import heed_signals, run_loop
 from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon
 from weatherd.logs import make_log
@@ -71,7 +71,7 @@ class _Demo:
                     simulated=self._chips,
                     runtime_folder=self._folder,
                 )
-                stop_on_signals(daemon)
+                heed_signals(daemon)
                 if self._duration_s is not None:
                     asyncio.get_running_loop().call_later(self._duration_s, daemon.stop)
                 self._introduce()

@@ -6,10 +6,12 @@ import signal
 import sys
 import threading
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from weatherd import config
+from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon
 from weatherd.logs import Format, make_log
 
@@ -22,13 +24,15 @@ Result = TypeVar("Result")
 
 def run(path: Path, log_format: Format) -> int:
     """Run the station of a configuration until a signal; return 0."""
-    settings = config.load(path)
-    log = make_log(settings.log.level, log_format)
 
     async def station() -> None:
-        daemon = Daemon(settings, log)
-        stop_on_signals(daemon)
-        await daemon.run()
+        clock = SystemClock()
+        upcoming: config.Config | None = config.load(path)
+        while upcoming is not None:
+            log = make_log(upcoming.log.level, log_format)
+            daemon = Daemon(upcoming, log, reread=partial(config.load, path), clock=clock)
+            heed_signals(daemon)
+            upcoming = await daemon.run()
 
     run_loop(station())
     return os.EX_OK
@@ -55,8 +59,12 @@ def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
         loop.close()
 
 
-def stop_on_signals(daemon: Daemon) -> None:
-    """Let the first SIGTERM or SIGINT stop a daemon in good order, and a second one end the process at once."""
+def heed_signals(daemon: Daemon) -> None:
+    """
+    Let the first SIGTERM or SIGINT stop a daemon in good order, and a second one end the process at once.
+
+    SIGHUP makes it read its configuration again.
+    """
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -66,6 +74,7 @@ def stop_on_signals(daemon: Daemon) -> None:
 
     for each in STOP_SIGNALS:
         loop.add_signal_handler(each, stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
 
 
 def leave_stuck_threads_behind(code: int) -> None:

@@ -33,10 +33,15 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     queue, journal = status["queue"], status["journal"]
     yield f"journal: {journal['path']}"
     yield f"  {_size(journal['size'])} of {_size(journal['size_max'])}, newest entry {journal['last_seq']:,}"
+    if not journal["in_memory"]:
+        yield "  young observations are kept on the card: the runtime folder is not in memory"
+    if journal["holding"]:
+        yield "  observations wait until the time is known"
     yield f"  queue {queue['depth']:,} of {queue['size_max']:,}"
     for count, what in (
         (queue["dropped_count"], "observations dropped from the full queue"),
         (journal["dropped_count"], "observations dropped from the full journal, at most"),
+        (journal["thinned_count"], f"observations reduced to {journal['reduced_count']:,} one-minute means"),
         (journal["quarantined_count"], "documents in quarantine"),
         (journal["quarantine_dropped_count"], "documents dropped from the full quarantine"),
         (journal["unreadable_count"], "entries that cannot be read any more"),
@@ -64,6 +69,8 @@ def _sensor(sensor: Mapping[str, Any]) -> Iterator[str]:
 
 def _sink(sink: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {sink['name']:<20} {sink['state']:<10} {sink['delivered_count']:,} delivered, {sink['lag']:,} to send"
+    if sink["backlog"]:
+        yield f"    {sink['backlog']:,} of them are backlog; the newest go first"
     if sink["attempt_next_in_s"] is not None:
         yield f"    next attempt in {sink['attempt_next_in_s']:.0f} s"
     yield from _error(sink["error"])

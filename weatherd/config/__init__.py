@@ -5,6 +5,7 @@ from weatherd.config.load import load, parse
 from weatherd.config.schema import (
     Bmp280,
     Calibration,
+    Clock,
     Config,
     Htu21d,
     I2c,
@@ -25,6 +26,7 @@ __all__ = [
     "Address",
     "Bmp280",
     "Calibration",
+    "Clock",
     "Config",
     "Htu21d",
     "I2c",

@@ -163,7 +163,8 @@ class Journal(Struct, frozen=True):
     size_max: Annotated[ByteSize, Meta(ge=10**6, le=10**12)] = 256 * 10**6
     retention_s: Annotated[Duration, Meta(ge=0, le=3650 * 86_400)] = field(default=30 * 86_400.0, name="retention")
     commit_period_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
-    when_full: Literal["drop_oldest", "block"] = "drop_oldest"
+    history_period_s: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
+    when_full: Literal["thin", "drop_oldest", "block"] = "thin"
 
 
 class Tls(Struct, frozen=True):
@@ -195,6 +196,12 @@ class Sinks(Struct, frozen=True):
     logstash: Logstash | None = None
 
 
+class Clock(Struct, frozen=True):
+    """How long documents wait, after a boot, until somebody says that the time is right."""
+
+    hold_max_s: Annotated[float, Meta(ge=0, le=86_400)] = 900.0
+
+
 class Log(Struct, frozen=True):
     """How much the daemon tells."""
 
@@ -213,4 +220,5 @@ class Config(Struct, frozen=True):
     queue: Queue = Queue()
     journal: Journal = Journal()
     sinks: Sinks = Sinks()
+    clock: Clock = Clock()
     log: Log = Log()

@@ -9,15 +9,20 @@ import dataclasses
 import secrets
 from collections.abc import Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from weatherd import config
 from weatherd.backoff import full_jitter, slowly
+from weatherd.clock import SystemClock
+from weatherd.daemon.keeping import Keeper
+from weatherd.daemon.reloading import Plan, streams
+from weatherd.daemon.timekeeping import Timekeeper
 from weatherd.forwarding import Forwarder
 from weatherd.happenings import Happenings
-from weatherd.journal import SqliteJournal
+from weatherd.journal import Notice, SqliteJournal, memory_file
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sensor, Sink, Source
 from weatherd.processing.calibration import Line
@@ -41,6 +46,9 @@ SENSOR_DELAY_S_MAX = 60.0
 
 SINK_DELAY_S_FIRST = 2.0
 
+LINGER_SHARE_MAX = 0.5
+"""Of the commit period, for which a fresh document may wait for company at most."""
+
 JSONLINES = "jsonlines"
 """The model of a sensor that is a stream: what kind of part is behind it, only its labels may know."""
 
@@ -48,7 +56,7 @@ Sampler = AskedSampler | ToldSampler
 Log = structlog.typing.FilteringBoundLogger
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Parts:
     """
     A station, built but not running.
@@ -59,21 +67,63 @@ class Parts:
     """
 
     settings: config.Config
-    clock: Clock
+    clock: SystemClock
     run_id: str
     queue: BoundedQueue[Observation | Event]
     journal: SqliteJournal
     happenings: Happenings
     recorder: Recorder
+    keeper: Keeper
+    timekeeper: Timekeeper
     sinks: list[Sink]
     forwarders: list[Forwarder]
     bus: "Bus | None"
     sources: list[Source]
     samplers: list[Sampler]
     listeners: list[Listener]
+    log: Log
+    simulated: "Adapter | None"
+
+    def start_sink(self, settings: config.Config) -> Forwarder:
+        """Build the sink of a configuration in the place of the one there was."""
+        assert settings.sinks.logstash is not None
+        sink = _logstash(settings.sinks.logstash, self.clock)
+        forwarder = _forwarder(
+            sink,
+            settings,
+            settings.sinks.logstash,
+            journal=self.journal,
+            clock=self.clock,
+            log=self.log,
+            happenings=self.happenings,
+        )
+        self.sinks[:] = [sink]
+        self.forwarders[:] = [forwarder]
+        return forwarder
+
+    def exchange_sampling(self, settings: config.Config, change: Plan) -> "Sampling":
+        """Build what samples the sensors that a configuration begins with, in the place of those that have ended."""
+        sampling = Sampling(
+            settings,
+            change.start,
+            log=self.log,
+            clock=self.clock,
+            queue=self.queue,
+            happenings=self.happenings,
+            bus=self.bus or _bus(settings, self.clock, self.simulated),
+        )
+        self.bus = sampling.bus
+        listeners = [one for one in self.listeners if not one.names & change.stop]
+        self.listeners[:] = [*listeners, *sampling.listeners]
+        self.sources[:] = [one.source for one in self.listeners]
+        samplers = {one.condition.sensor: one for one in self.samplers} | sampling.samplers
+        self.samplers[:] = [samplers[sensor.name] for sensor in settings.sensors]
+        return sampling
 
 
-def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapter | None" = None) -> Parts:
+def assemble(
+    settings: config.Config, log: Log, clock: SystemClock, runtime_folder: Path, simulated: "Adapter | None" = None
+) -> Parts:
     """
     Build every part of a station.
 
@@ -81,6 +131,7 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
         settings: The checked configuration.
         log: Where people read.
         clock: The station's clock.
+        runtime_folder: Where young entries are kept if it is in memory.
         simulated: What stands behind ``i2c.bus = "simulated"``; the recorded day's weather by default.
 
     Raises:
@@ -90,6 +141,11 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
     queue: BoundedQueue[Observation | Event] = BoundedQueue(settings.queue.size_max)
     logstash = settings.sinks.logstash
     sinks = [] if logstash is None else [_logstash(logstash, clock)]
+    happenings = Happenings(queue, clock, log)
+
+    def tell(notice: Notice) -> None:
+        happenings.tell(notice.name, notice.action, notice.message)
+
     journal = SqliteJournal(
         settings.journal.path,
         encode=DocumentEncoder(settings.station, run_id).encode,
@@ -98,20 +154,36 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
         size_max=settings.journal.size_max,
         retention_s=settings.journal.retention_s,
         when_full=settings.journal.when_full,
+        station_id=settings.station.id,
+        memory=memory_file(runtime_folder, settings.journal.path),
+        boot_id=clock.boot_id(),
+        held=clock.offset_ms() is not None,
+        tell=tell,
     )
-    happenings = Happenings(queue, clock, log)
+    journal_delays = partial(full_jitter, 1.0, JOURNAL_DELAY_S_MAX)
     recorder = Recorder(
         queue,
         journal,
         clock,
         log,
         happenings,
-        commit_period_s=settings.journal.commit_period_s,
         crowd_size=settings.queue.size_max // 2,
-        delays=partial(full_jitter, 1.0, JOURNAL_DELAY_S_MAX),
+        delays=journal_delays,
+    )
+    keeper = Keeper(
+        journal,
+        clock,
+        log,
+        happenings,
+        commit_period_s=settings.journal.commit_period_s,
+        history_period_s=settings.journal.history_period_s,
+        delays=journal_delays,
+    )
+    timekeeper = Timekeeper(
+        journal, clock, log, happenings, hold_max_s=settings.clock.hold_max_s, delays=journal_delays
     )
     bus = _bus(settings, clock, simulated)
-    sampling = _Sampling(settings, log=log, clock=clock, queue=queue, happenings=happenings, bus=bus)
+    sampling = Sampling(settings, settings.sensors, log=log, clock=clock, queue=queue, happenings=happenings, bus=bus)
     return Parts(
         settings=settings,
         clock=clock,
@@ -119,10 +191,12 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
         queue=queue,
         journal=journal,
         recorder=recorder,
+        keeper=keeper,
+        timekeeper=timekeeper,
         sinks=sinks,
         happenings=happenings,
         forwarders=[
-            _forwarder(sink, logstash, journal=journal, clock=clock, log=log, happenings=happenings)
+            _forwarder(sink, settings, logstash, journal=journal, clock=clock, log=log, happenings=happenings)
             for sink in sinks
             if logstash
         ],
@@ -130,6 +204,8 @@ def assemble(settings: config.Config, log: Log, clock: Clock, simulated: "Adapte
         sources=sampling.sources,
         samplers=list(sampling.samplers.values()),
         listeners=sampling.listeners,
+        log=log,
+        simulated=simulated,
     )
 
 
@@ -153,6 +229,7 @@ def _logstash(settings: config.Logstash, clock: Clock) -> Sink:
 
 def _forwarder(
     sink: Sink,
+    station: config.Config,
     settings: config.Logstash,
     *,
     journal: SqliteJournal,
@@ -167,7 +244,8 @@ def _forwarder(
         log,
         happenings,
         batch_size_max=settings.batch_size_max,
-        linger_s=settings.linger_s,
+        # What arrives within the commit period needs no write to the card.
+        linger_s=min(settings.linger_s, station.journal.commit_period_s * LINGER_SHARE_MAX),
         in_flight_max=settings.in_flight_max,
         delays=partial(full_jitter, min(SINK_DELAY_S_FIRST, settings.delay_s_max), settings.delay_s_max),
         delays_unwelcome=partial(slowly, settings.delay_s_max),
@@ -228,12 +306,21 @@ def _source(sensors: Sequence[config.JsonLines], clock: Clock, log: Log) -> Sour
     return JsonLinesListener(readers, clock, log, listen=listen)
 
 
-class _Sampling:
-    """Sensors and sources, with those that sample them."""
+class Sampling:
+    """
+    Sensors and sources, with those that sample them.
+
+    Attributes:
+        samplers: By the sensor's name.
+        sources: One a stream.
+        listeners: One a source.
+        bus: Of the chips; None if there are none.
+    """
 
     def __init__(
         self,
         settings: config.Config,
+        sensors: Sequence[config.Sensor],
         *,
         log: Log,
         clock: Clock,
@@ -246,18 +333,18 @@ class _Sampling:
         self._clock = clock
         self._queue = queue
         self._happenings = happenings
-        self._bus = bus
-        self.samplers = {sensor.name: self._sampler(sensor) for sensor in settings.sensors}
+        self.bus = bus
+        self.samplers = {sensor.name: self._sampler(sensor) for sensor in sensors}
         self.sources: list[Source] = []
-        self.listeners = [self._listener(sensors) for sensors in _streams(settings.sensors)]
+        self.listeners = [self._listener(told) for told in _streams(sensors)]
 
     def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
         condition = Condition(settings.name, self._clock, self._happenings)
         if isinstance(settings, config.JsonLines):
             former = self._former(settings, JSONLINES)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
-        assert self._bus is not None
-        sensor = _sensor(settings, self._bus)
+        assert self.bus is not None
+        sensor = _sensor(settings, self.bus)
         return AskedSampler(
             sensor,
             self._clock,
@@ -287,9 +374,8 @@ class _Sampling:
 
 
 def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonLines]]:
-    """Group the sensors that share a command or a place to listen at: there is one receiver, and one port."""
-    streams: dict[object, list[config.JsonLines]] = {}
-    for sensor in sensors:
-        if isinstance(sensor, config.JsonLines):
-            streams.setdefault(sensor.command or sensor.listen, []).append(sensor)
-    return streams.values()
+    """Return the sensors of each program and socket: there is one receiver, and one port."""
+    for group in streams(sensors).values():
+        told = [sensor for sensor in group if isinstance(sensor, config.JsonLines)]
+        if told:
+            yield told

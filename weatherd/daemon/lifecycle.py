@@ -11,7 +11,7 @@ Each loop is supervised on its own, so a mistake in one costs that one a restart
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ from weatherd.backoff import full_jitter
 from weatherd.clock import SystemClock
 from weatherd.control import ControlServer, runtime_folders
 from weatherd.daemon import status
+from weatherd.daemon.answers import answers
 from weatherd.daemon.assembly import Log, assemble
+from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
-from weatherd.errors import JournalError, UnavailableError
+from weatherd.errors import ConfigError, JournalError, UnavailableError
 from weatherd.model import Event
-from weatherd.ports import Clock
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
 from weatherd.systemd import Notifier
@@ -45,9 +46,12 @@ JOURNAL_STOP_S = 10.0
 SINKS_STOP_S = 5.0
 """For one more attempt at each sink."""
 
-PRUNE_PERIOD_S = 60.0
 STATUS_PERIOD_S = 10.0
 SUPERVISION_DELAY_S_MAX = 60.0
+
+Loop = AskedSampler | Listener
+
+_TMPFS_HINT = "use the systemd unit, or set RUNTIME_DIRECTORY to a folder on a tmpfs that outlives the process"
 
 
 class Daemon:
@@ -57,6 +61,7 @@ class Daemon:
     Args:
         settings: The checked configuration.
         log: Where people read.
+        reread: Reads the configuration again; without it, `reload` finds no change.
         clock: The station's clock; the system's by default.
         simulated: What stands behind ``i2c.bus = "simulated"``; the recorded day's weather by default.
         runtime_folder: For the control socket; the usual one by default.
@@ -70,7 +75,8 @@ class Daemon:
         settings: config.Config,
         log: Log,
         *,
-        clock: Clock | None = None,
+        reread: Callable[[], config.Config] | None = None,
+        clock: SystemClock | None = None,
         simulated: "Adapter | None" = None,
         runtime_folder: Path | None = None,
     ) -> None:
@@ -79,25 +85,36 @@ class Daemon:
         self._started_ms = self._clock.now_ms()
         self._started_s = self._clock.boottime_s()
         self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._reread = reread or (lambda: settings)
+        self._next: config.Config | None = None
         self._notifier = Notifier()
-        self.parts = assemble(settings, log, self._clock, simulated)
-        self._asked = [sampler for sampler in self.parts.samplers if isinstance(sampler, AskedSampler)]
-        self._loops: list[AskedSampler | Listener] = [*self._asked, *self.parts.listeners]
-        self._sampling: list[asyncio.Task[None]] = []
+        folder = runtime_folder or runtime_folders()[0]
+        self.parts = assemble(settings, log, self._clock, folder, simulated)
+        self._sampling: dict[Loop, asyncio.Task[None]] = {}
+        self._forwarding: list[asyncio.Task[None]] = []
         self.ready = asyncio.Event()
-        self._control = ControlServer(runtime_folder or runtime_folders()[0], {"status": self.status})
+        self._control = ControlServer(folder, answers(self.parts.journal, self.status))
 
     def stop(self) -> None:
         """Ask the station to stop; `run` returns when it has."""
+        self._next = None
         self._stop.set()
+
+    def reload(self) -> None:
+        """Ask the station to read its configuration again, and to change what changed there."""
+        self._reload.set()
 
     def status(self) -> dict[str, Any]:
         """Describe every part, as plain values for JSON."""
         return status.status(self.parts, self._started_ms, self._started_s)
 
-    async def run(self) -> None:
+    async def run(self) -> config.Config | None:
         """
         Run until `stop` is called.
+
+        Returns:
+            The configuration to begin anew with, if one was read that changes what all parts share; else None.
 
         Raises:
             JournalError: If the journal cannot be opened.
@@ -105,6 +122,7 @@ class Daemon:
         """
         await self.parts.journal.open()
         try:
+            await self._take_up()
             await self._open_doors()
             self._tell_start()
             async with asyncio.TaskGroup() as group:
@@ -112,6 +130,19 @@ class Daemon:
         finally:
             await self._close()
         self._log.info("daemon.stopped", message=f"the station has stopped: {status.sentence(self.parts)}")
+        return self._next
+
+    async def _take_up(self) -> None:
+        """Go on where the journal ends."""
+        journal = self.parts.journal
+        recorded_at_ms = await journal.newest_recorded_at_ms()
+        if recorded_at_ms is not None:
+            self._clock.not_before(recorded_at_ms)
+        if not journal.is_in_memory:
+            message = (
+                "the runtime folder is not in memory: young observations are kept on the card, which wears it more"
+            )
+            self._log.warning("daemon.runtime_folder_on_card", message=message, hint=_TMPFS_HINT)
 
     async def _open_doors(self) -> None:
         for source in self.parts.sources:
@@ -122,30 +153,37 @@ class Daemon:
             self._log.warning("daemon.status_unavailable", message=str(error), code=error.code, hint=error.hint)
 
     def _tell_start(self) -> None:
+        now_ms = self._clock.now_ms()
         self.parts.queue.push(
             Event(
                 action="station_started",
                 message=f"weatherd {__version__} has started",
-                observed_at_ms=self._started_ms,
+                observed_at_ms=now_ms,
+                clock_offset_ms=self._clock.offset_ms(),
                 clock_synchronized=self._clock.synchronized(),
             )
         )
 
     async def _run_loops(self, group: asyncio.TaskGroup) -> None:
         recording = self._start(group, "recording", self.parts.recorder.run)
-        others = [self._start(group, f"sink {one.sink.name}", one.run) for one in self.parts.forwarders]
-        others += [self._start(group, "pruning", self._prune), self._start(group, "watching", self._watch)]
-        self._sampling = [self._start(group, f"sampling {one.name}", one.run) for one in self._loops]
+        self._start_forwarding(group)
+        others = [
+            self._start(group, "keeping", self.parts.keeper.run),
+            self._start(group, "timekeeping", self.parts.timekeeper.run),
+            self._start(group, "watching", self._watch),
+        ]
+        self._start_sampling(group, [*self._asked(), *self.parts.listeners])
         await first_of(self._wait_until_tried(), self._stop.wait())
         if not self._stop.is_set():
             self._notifier.ready()
             self.ready.set()
             self._log.info("daemon.started", message=f"the station runs: {status.sentence(self.parts)}")
             settle_memory()
-        await self._stop.wait()
-        self._notifier.stopping()
+        await self._reload_until_stopped(group)
+        if self._next is None:
+            self._notifier.stopping()
         self._log.info("daemon.stopping", message="the station stops: the journal first, then each sink once more")
-        await self._stop_sampling()
+        await self._stop_sampling(list(self._sampling))
         for forwarder in self.parts.forwarders:
             forwarder.hurry()  # what is delivered makes room in a full journal
         self.parts.queue.close()
@@ -153,8 +191,75 @@ class Daemon:
         if not recording.done():
             self.parts.recorder.give_up()
         await self._finish_forwarding()
-        for task in (recording, *others):
+        for task in (recording, *self._forwarding, *others):
             task.cancel()
+
+    def _asked(self) -> list[AskedSampler]:
+        return [sampler for sampler in self.parts.samplers if isinstance(sampler, AskedSampler)]
+
+    def _start_sampling(self, group: asyncio.TaskGroup, loops: Sequence[Loop]) -> None:
+        for loop in loops:
+            self._sampling[loop] = self._start(group, f"sampling {loop.name}", loop.run)
+
+    def _start_forwarding(self, group: asyncio.TaskGroup) -> None:
+        self._forwarding = [self._start(group, f"sink {one.sink.name}", one.run) for one in self.parts.forwarders]
+
+    async def _reload_until_stopped(self, group: asyncio.TaskGroup) -> None:
+        """Read the configuration again whenever that is asked for, until one needs the whole station to begin anew."""
+        while not self._stop.is_set():
+            await first_of(self._reload.wait(), self._stop.wait())
+            if self._stop.is_set():
+                return
+            self._reload.clear()
+            self._notifier.reloading()
+            try:
+                settings = await asyncio.to_thread(self._reread)
+                await self._change(group, settings)
+            except (ConfigError, UnavailableError) as error:
+                message = f"the configuration is left as it was: {error}"
+                self._log.error("daemon.reload_refused", message=message, code=error.code, hint=error.hint)
+            if self._next is None:
+                self._notifier.ready()
+            else:
+                self._stop.set()
+
+    async def _change(self, group: asyncio.TaskGroup, settings: config.Config) -> None:
+        """Bring the station from the configuration that it has to another one."""
+        change = plan(self.parts.settings, settings)
+        if change.whole:
+            self._next = settings
+            self._log.info("daemon.reloaded", message="the configuration was read again: the station begins anew")
+            return
+        if change.sink:
+            await self._exchange_sink(group, settings)
+        await self._exchange_sensors(group, settings, change)
+        self.parts.settings = settings
+        message = "nothing has changed" if change.is_nothing else "what has changed was started anew"
+        self._log.info("daemon.reloaded", message=f"the configuration was read again: {message}")
+
+    async def _exchange_sink(self, group: asyncio.TaskGroup, settings: config.Config) -> None:
+        """Deliver from where the sink before is; what that has under way is sent again, with the same ids and bytes."""
+        before = list(self.parts.sinks)
+        self.parts.start_sink(settings)
+        for task in self._forwarding:
+            task.cancel()
+        await asyncio.gather(*self._forwarding, return_exceptions=True)
+        for sink in before:
+            await sink.close()
+        self._start_forwarding(group)
+
+    async def _exchange_sensors(self, group: asyncio.TaskGroup, settings: config.Config, change: Plan) -> None:
+        """End what has changed, with what it has measured, and begin what is new; the others go on meanwhile."""
+        ended = [loop for loop in self._sampling if loop.names & change.stop]
+        await self._stop_sampling(ended)
+        sampling = self.parts.exchange_sampling(settings, change)
+        for source in sampling.sources:
+            try:
+                await source.open()
+            except UnavailableError as error:
+                self._log.error("daemon.source_unavailable", message=str(error), code=error.code, hint=error.hint)
+        asked = [sampler for sampler in sampling.samplers.values() if isinstance(sampler, AskedSampler)]
+        self._start_sampling(group, [*asked, *sampling.listeners])
 
     def _start(self, group: asyncio.TaskGroup, name: str, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         delays = full_jitter(1.0, SUPERVISION_DELAY_S_MAX)
@@ -163,7 +268,7 @@ class Daemon:
     async def _wait_until_tried(self) -> None:
         try:
             async with asyncio.timeout(TRIED_S_MAX):
-                for loop in self._loops:
+                for loop in list(self._sampling):
                     await loop.tried.wait()
         except TimeoutError:
             self._log.warning("daemon.sensors_slow", message="not every sensor could be tried yet; the station runs on")
@@ -173,35 +278,22 @@ class Daemon:
         period_s = min(STATUS_PERIOD_S, (self._notifier.watchdog_period_s or 2 * STATUS_PERIOD_S) / 2)
         pause_s = min(1.0, period_s)  # at first much changes
         while True:
-            if all(sampler.goes_on() for sampler in self._asked):
+            if all(sampler.goes_on() for sampler in self._asked()):
                 self._notifier.alive()
             self._notifier.status(status.sentence(self.parts))
             await self._clock.sleep(pause_s)
             pause_s = min(2 * pause_s, period_s)
 
-    async def _prune(self) -> None:
-        told_count = self.parts.journal.quarantine_dropped_count
-        while True:
-            await self._clock.sleep(PRUNE_PERIOD_S)
-            try:
-                await self.parts.journal.prune()
-            except JournalError as error:
-                self._log.warning("daemon.prune_failed", message=str(error), code=error.code, hint=error.hint)
-            count = self.parts.journal.quarantine_dropped_count - told_count
-            if count:
-                told_count += count
-                message = f"{count} documents had to leave the full quarantine"
-                self.parts.happenings.tell("daemon.quarantine_dropped", "quarantine_dropped", message, count=count)
-
-    async def _stop_sampling(self) -> None:
-        for task in self._sampling:
+    async def _stop_sampling(self, loops: Sequence[Loop]) -> None:
+        tasks = [self._sampling.pop(loop) for loop in loops]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._sampling, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         try:
             async with asyncio.timeout(SAMPLERS_STOP_S):
-                await asyncio.gather(*(loop.finish() for loop in self._loops))
+                await asyncio.gather(*(loop.finish() for loop in loops))
         except TimeoutError:
-            count = sum(listener.unqueued_count for listener in self.parts.listeners)
+            count = sum(loop.unqueued_count for loop in loops if isinstance(loop, Listener))
             self._log.error("daemon.sampling_cut_off", message=f"{count} observations found no room before the stop")
 
     async def _finish_forwarding(self) -> None:

@@ -5,11 +5,11 @@ import sqlite3
 import urllib.parse
 from pathlib import Path
 
-from weatherd.errors import JournalDamaged, JournalUnavailable
+from weatherd.errors import JournalUnavailable
 from weatherd.journal.failures import told
 
 APPLICATION_ID = int.from_bytes(b"wthr", "big")
-USER_VERSION = 1
+USER_VERSION = 2
 
 PAGE_SIZE = 4096
 """Bytes: the block of ext4 and the least that a card writes; smaller pages would be written as much."""
@@ -38,16 +38,27 @@ _SETTINGS = (
     f"PRAGMA journal_size_limit = {_WAL_SIZE_MAX}",
 )
 
+# The index of the quarantine has the seq first, so that `salvage` cannot take its records for positions.
 _SCHEMA = (
     """
     CREATE TABLE entries (
         first_seq INTEGER PRIMARY KEY,
         last_seq INTEGER NOT NULL,
         recorded_at_ms INTEGER NOT NULL,
+        boot_id TEXT,
+        offset_ms INTEGER,
         body BLOB NOT NULL
     ) STRICT
     """,
-    "CREATE TABLE positions (sink TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX estimates ON entries (boot_id) WHERE boot_id IS NOT NULL",
+    """
+    CREATE TABLE positions (
+        sink TEXT NOT NULL,
+        first_seq INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL,
+        PRIMARY KEY (sink, first_seq)
+    ) STRICT, WITHOUT ROWID
+    """,
     """
     CREATE TABLE quarantine (
         id INTEGER PRIMARY KEY,
@@ -56,7 +67,7 @@ _SCHEMA = (
         reason TEXT NOT NULL,
         quarantined_at_ms INTEGER NOT NULL,
         document BLOB NOT NULL,
-        UNIQUE (sink, seq)
+        UNIQUE (seq, sink)
     ) STRICT
     """,
     "CREATE TABLE counters (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID",
@@ -128,11 +139,17 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
     if application_id == 0 and table_count == 0:
         return True
     if application_id != APPLICATION_ID:
-        raise JournalDamaged(
+        raise JournalUnavailable(
             f"{path} is a database of another program",
             "give journal.path in weatherd.toml a name of its own",
         )
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < USER_VERSION:
+        raise JournalUnavailable(
+            f"the journal {path} was made by a weatherd before the first release (its version {version}, ours "
+            f"{USER_VERSION})",
+            f"let that weatherd deliver it, then set {path.name} aside to start a new one",
+        )
     if version > USER_VERSION:
         raise JournalUnavailable(
             f"the journal {path} was made by a newer weatherd (its version {version}, ours {USER_VERSION})",

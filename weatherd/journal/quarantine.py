@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -26,6 +26,23 @@ _DELETE_OLDEST = """
     DELETE FROM quarantine WHERE id = (SELECT min(id) FROM quarantine)
     RETURNING sink, length(document) + length(reason)
 """
+
+
+_EVERY = """
+    SELECT id, sink, seq, reason, quarantined_at_ms, document FROM quarantine
+    WHERE id > :id AND (:sink IS NULL OR sink = :sink) ORDER BY id
+"""
+
+
+class Quarantined(NamedTuple):
+    """One document in quarantine, with the answer it had."""
+
+    id: int
+    sink: str
+    seq: int
+    reason: str
+    quarantined_at_ms: int
+    document: bytes
 
 
 class Held(NamedTuple):
@@ -54,7 +71,7 @@ def add(
     reason = reason[:REASON_LENGTH_MAX]
     counts = Counter(held.counts)
     size = held.size
-    for seq, document in enumerate(batch.documents, batch.first_seq):
+    for seq, document in zip(batch.seqs, batch.documents, strict=True):
         cursor = connection.execute(_ADD, (sink, seq, reason, quarantined_at_ms, document))
         if cursor.rowcount:
             counts[sink] += 1
@@ -73,3 +90,9 @@ def make_room(connection: sqlite3.Connection, held: Held, size_max: int) -> tupl
         size -= freed
         dropped_count += 1
     return Held(MappingProxyType(counts), size), dropped_count
+
+
+def every(connection: sqlite3.Connection, after_id: int, sink: str | None) -> Iterator[Quarantined]:
+    """Yield what is in quarantine behind an id, ascending; of one sink, or of all."""
+    rows = connection.execute(_EVERY, {"id": after_id, "sink": sink})
+    return map(Quarantined._make, rows)

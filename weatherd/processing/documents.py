@@ -2,8 +2,8 @@
 Documents: what was observed, as the JSON that Logstash, Elasticsearch and people see.
 
 The field names follow the Elastic Common Schema where it has one, and `weather.*` where it has none. A document is
-encoded once, when it gets its seq, and its bytes never change again: every attempt sends the same id and the same
-bytes, so that Elasticsearch keeps one.
+encoded when it gets its seq. Until it is first sent, a stamp that is an estimate may be `corrected`; from then on its
+bytes never change: every attempt sends the same id and the same bytes, so that Elasticsearch keeps one.
 """
 
 import datetime as dt
@@ -17,7 +17,14 @@ from weatherd.model import QUANTITIES, Event, Observation, Quality, Station, Sta
 
 ECS_VERSION = "8.11"
 DATASET_OBSERVATION = "weatherd.observation"
+DATASET_REDUCED = "weatherd.observation.reduced"
 DATASET_EVENT = "weatherd.event"
+
+_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
+
+ESTIMATED_MARK = b'"estimated":true'
+"""What stands in a document whose stamps are estimates, and in no other: see `is_estimated`."""
 
 
 class _EventFields(msgspec.Struct, omit_defaults=True):
@@ -30,16 +37,19 @@ class _EventFields(msgspec.Struct, omit_defaults=True):
     reason: str = ""
 
 
-class _Sensor(msgspec.Struct, omit_defaults=True):
+class _Sensor(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     model: str = ""
 
 
-class _Clock(msgspec.Struct):
+class _Clock(msgspec.Struct, frozen=True, omit_defaults=True):
     synchronized: bool
+    estimated: bool = False
 
 
-class _Document(msgspec.Struct, omit_defaults=True):
+class Document(msgspec.Struct, omit_defaults=True):
+    """One document: to encode, and to decode one that this or another version has encoded."""
+
     timestamp: str = msgspec.field(name="@timestamp")
     ecs: Mapping[str, str]
     event: _EventFields
@@ -76,8 +86,8 @@ class DocumentEncoder:
             return self._encoder.encode(self._event(entry, seq))
         return self._encoder.encode(self._observation(entry, seq))
 
-    def _observation(self, observation: Observation, seq: int) -> _Document:
-        return _Document(
+    def _observation(self, observation: Observation, seq: int) -> Document:
+        return Document(
             timestamp=iso_8601(observation.observed_at_ms),
             ecs=self._ecs,
             event=_EventFields(
@@ -88,17 +98,17 @@ class DocumentEncoder:
                 created=iso_8601(observation.recorded_at_ms),
             ),
             station=self._station,
-            clock=_Clock(observation.clock_synchronized),
+            clock=_clock(observation),
             sensor=_Sensor(observation.sensor, observation.model),
-            weather={name: _round(name, value) for name, value in observation.values.items()},
-            statistics={name: _rounded(name, spread) for name, spread in observation.statistics.items()},
+            weather={name: rounded(name, value) for name, value in observation.values.items()},
+            statistics={name: rounded_statistics(name, spread) for name, spread in observation.statistics.items()},
             quality=observation.quality,
             quality_reasons=observation.quality_reasons,
             labels=observation.labels,
         )
 
-    def _event(self, event: Event, seq: int) -> _Document:
-        return _Document(
+    def _event(self, event: Event, seq: int) -> Document:
+        return Document(
             timestamp=iso_8601(event.observed_at_ms),
             ecs=self._ecs,
             event=_EventFields(
@@ -111,10 +121,44 @@ class DocumentEncoder:
                 reason=event.reason,
             ),
             station=self._station,
-            clock=_Clock(event.clock_synchronized),
+            clock=_clock(event),
             sensor=_Sensor(event.sensor) if event.sensor else None,
             message=event.message,
         )
+
+
+def is_estimated(document: bytes) -> bool:
+    """
+    Tell whether the stamps of an encoded document are estimates.
+
+    The bytes are searched, not decoded, and no text in a document can look like the mark: within a JSON string each
+    quote is preceded by a backslash (RFC 8259, section 7). So the mark's second quote, after a `d`, ends a string, and
+    what follows makes that the name of something that is true. Nothing but the clock's fields is true or false: a
+    label of the name ``estimated`` has a text, ``"estimated":"true"``.
+    """
+    return ESTIMATED_MARK in document
+
+
+def corrected(document: bytes, step_ms: int) -> bytes:
+    """
+    Correct the stamps of an encoded document that are estimates; return any other as it is.
+
+    Args:
+        document: As it was encoded.
+        step_ms: How much later it was than its stamps say.
+
+    Returns:
+        The same but for ``@timestamp``, ``event.created`` and ``clock``: order and bytes of all the rest are kept.
+    """
+    if not is_estimated(document):
+        return document
+    fields = _decode_raw(document)
+    event = _decode_raw(fields["event"])
+    event["created"] = _moved(event["created"], step_ms)
+    fields["@timestamp"] = _moved(fields["@timestamp"], step_ms)
+    fields["event"] = _encode_raw(event)
+    fields["clock"] = _encode_raw(_Clock(synchronized=True))
+    return msgspec.json.encode(fields)
 
 
 def iso_8601(time_ms: int) -> str:
@@ -128,14 +172,35 @@ def _to_the_second(seconds: int) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _round(quantity: str, value: float) -> float:
-    return round(value, QUANTITIES[quantity].decimals)
+def _clock(entry: Observation | Event) -> _Clock:
+    # What is an estimate was not synchronised, even if the kernel changed its mind while the entry was formed.
+    return _Clock(entry.clock_synchronized) if entry.clock_offset_ms is None else _Clock(False, estimated=True)
 
 
-def _rounded(quantity: str, spread: Statistics) -> Statistics:
+def _decode_raw(document: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    return msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+
+
+def _encode_raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def _moved(stamp: msgspec.Raw, step_ms: int) -> msgspec.Raw:
+    moment = dt.datetime.fromisoformat(msgspec.json.decode(stamp, type=str))
+    return _encode_raw(iso_8601((moment - _EPOCH) // _MILLISECOND + step_ms))
+
+
+def rounded(quantity: str, value: float) -> float:
+    """Return a value with the decimals of its quantity; all of them if another version's quantity is unknown here."""
+    known = QUANTITIES.get(quantity)
+    return value if known is None else round(value, known.decimals)
+
+
+def rounded_statistics(quantity: str, spread: Statistics) -> Statistics:
+    """Return a spread with the decimals of its quantity."""
     if spread.min is None or spread.max is None:
         return spread
-    return Statistics(spread.count, _round(quantity, spread.min), _round(quantity, spread.max))
+    return Statistics(spread.count, rounded(quantity, spread.min), rounded(quantity, spread.max))
 
 
 def _station_fields(station: Station) -> dict[str, Any]:

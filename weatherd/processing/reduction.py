@@ -12,7 +12,11 @@ from collections.abc import Sequence
 
 from weatherd.model import QUANTITIES, Measurement, Quality, Reduction, Statistics
 
+NO_MEAN_DIRECTION = "no_mean_direction"
+"""The reason for a missing direction: those that there were cancel each other out."""
+
 _NO_DIRECTION = 1e-6  # length of the mean vector below which opposite directions have cancelled out
+_ALONE = Statistics(1)
 
 
 class Accumulator:
@@ -27,16 +31,22 @@ class Accumulator:
         self._min = math.inf
         self._max = -math.inf
 
-    def add(self, value: float) -> None:
-        """Take in one finite value."""
-        self._count += 1
+    def add(self, value: float, spread: Statistics = _ALONE) -> None:
+        """
+        Take in one finite value.
+
+        Args:
+            value: In the quantity's unit.
+            spread: Of the measurements behind it, where it was itself reduced from several: their count is its weight.
+        """
+        self._count += spread.count
         if self._reduction is Reduction.DIRECTION:
-            self._sines += math.sin(math.radians(value))
-            self._cosines += math.cos(math.radians(value))
+            self._sines += spread.count * math.sin(math.radians(value))
+            self._cosines += spread.count * math.cos(math.radians(value))
             return
-        self._sum += value
-        self._min = min(self._min, value)
-        self._max = max(self._max, value)
+        self._sum += value if self._reduction is Reduction.SUM else value * spread.count
+        self._min = min(self._min, value if spread.min is None else spread.min)
+        self._max = max(self._max, value if spread.max is None else spread.max)
 
     def value(self) -> float | None:
         """Return the reduced value of at least one; None for directions that cancel each other out."""
@@ -111,7 +121,7 @@ class Reducer:
         for quantity, accumulator in self._accumulators.items():
             value = accumulator.value()
             if value is None:
-                reduced.miss(quantity, "no_mean_direction")
+                reduced.miss(quantity, NO_MEAN_DIRECTION)
                 continue
             reduced.values[quantity] = value
             reduced.statistics[quantity] = accumulator.statistics()

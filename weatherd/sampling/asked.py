@@ -12,6 +12,7 @@ from weatherd.processing.reduction import Reducer
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
+from weatherd.sampling.stamps import Stamp, stamp
 from weatherd.sampling.ticks import Ticks, period_end
 
 FAILURES_MAX = 3
@@ -54,6 +55,7 @@ class AskedSampler:
         delays: Callable[[], Iterator[float]],
     ) -> None:
         self.name = sensor.name
+        self.names = frozenset({sensor.name})
         self.condition = condition
         self.tried = asyncio.Event()
         self._sensor = sensor
@@ -67,7 +69,7 @@ class AskedSampler:
         self._new_delays = delays
         self._delays = delays()
         self._reducer = Reducer(sensor.quantities)
-        self._period_end_ms: int | None = None
+        self._period_end: Stamp | None = None
 
     @property
     def model(self) -> str:
@@ -92,22 +94,21 @@ class AskedSampler:
                 self.tried.set()
                 await self._sample()
             except SensorError as error:
-                self._failed(error, self._clock.now_ms())
+                self._failed(error, stamp(self._clock))
                 self.condition.lost(error)
                 self.tried.set()
             await self._clock.sleep(next(self._delays))
 
     async def finish(self) -> None:
         """Report what was measured since the last report; after `run` has been cancelled."""
-        now_ms = self._clock.now_ms()
-        self._report(now_ms if self._period_end_ms is None else min(self._period_end_ms, now_ms))
+        self._report(self._period_end or stamp(self._clock))
         await self._sensor.close()
 
     async def _sample(self) -> None:
         failures = 0
         self._ticks.pause()
         while True:
-            tick_ms = await self._ticks.next()
+            tick = await self._ticks.next()
             self._round_s = self._clock.boottime_s()
             try:
                 measurement = _finite(await self._sensor.measure())
@@ -115,38 +116,42 @@ class AskedSampler:
                 failures += 1
                 if failures >= FAILURES_MAX:
                     raise
-                self._failed(error, tick_ms)
+                self._failed(error, tick)
             else:
                 failures = 0
-                self._measured(measurement, tick_ms)
-            if tick_ms == self._period_end_ms:
-                self._report(tick_ms)
+                self._measured(measurement, tick)
+            if tick == self._period_end:
+                self._report(tick)
 
-    def _measured(self, measurement: Measurement, tick_ms: int) -> None:
+    def _measured(self, measurement: Measurement, tick: Stamp) -> None:
         self._delays = self._new_delays()
         self.condition.working()
-        self._advance(tick_ms)
+        self._advance(tick)
         self._reducer.add(calibrate(measurement, self._former.calibration))
 
-    def _failed(self, error: SensorError, time_ms: int) -> None:
+    def _failed(self, error: SensorError, time: Stamp) -> None:
         self.condition.failed(error)
-        self._advance(time_ms)
+        self._advance(time)
         self._reducer.fail(error.reason)
 
-    def _advance(self, time_ms: int) -> None:
-        """Begin the period that a time lies in, and report the one before if it still waits."""
-        end_ms = period_end(time_ms, self._report_period_s)
-        if self._period_end_ms is not None and end_ms != self._period_end_ms:
-            self._report(self._period_end_ms)
-        self._period_end_ms = end_ms
+    def _advance(self, time: Stamp) -> None:
+        """
+        Begin the period that a time lies in, and report the one before if it still waits.
 
-    def _report(self, observed_at_ms: int) -> None:
+        A step of the clock cuts a period short: it ends with the first tick after it, by the new time.
+        """
+        end = Stamp(period_end(time.time_ms, self._report_period_s), time.offset_ms)
+        if self._period_end is not None and self._period_end.by(time).time_ms != end.time_ms:
+            self._report(min(self._period_end.by(time), time))
+        self._period_end = end
+
+    def _report(self, ended: Stamp) -> None:
         if self._reducer.empty:
             return
-        observation = self._former.reduced(self._reducer.reduce(), observed_at_ms, {})
+        observation = self._former.reduced(self._reducer.reduce(), ended, {})
         self._reducer = Reducer(self._sensor.quantities)
         if observation.values:
-            self.condition.observed(observed_at_ms)
+            self.condition.observed(observation.observed_at_ms)
         self._queue.push(observation)
 
 

@@ -7,6 +7,7 @@ from weatherd.ports import Clock
 from weatherd.processing.calibration import Line, calibrate
 from weatherd.processing.derivation import derive
 from weatherd.processing.reduction import Reduced
+from weatherd.sampling.stamps import Stamp, stamp
 
 
 class Former:
@@ -30,25 +31,41 @@ class Former:
         self._clock = clock
         self.calibration = calibration
 
-    def reduced(self, reduced: Reduced, observed_at_ms: int, labels: Mapping[str, str]) -> Observation:
-        """Form the observation of one report period."""
+    def reduced(self, reduced: Reduced, ended: Stamp, labels: Mapping[str, str]) -> Observation:
+        """
+        Form the observation of one report period.
+
+        Args:
+            reduced: What was measured in it.
+            ended: Its end. By our clock, it goes with the clock, and a period that is cut short ends now: no stamp lies
+                in the future. By a source's, it is final.
+            labels: The source's.
+        """
+        now = stamp(self._clock)
+        clock_offset_ms = self._clock.offset_ms()  # first of all after the time: what comes later may be of a step
+        observed_at_ms = ended.by(now).time_ms
+        is_final = ended.offset_ms is None
+        if not is_final or clock_offset_ms is None:
+            observed_at_ms = min(observed_at_ms, now.time_ms)
         derive(reduced.values, reduced.quality, self._station)
         return Observation(
             sensor=self._sensor,
             model=self._model,
             observed_at_ms=observed_at_ms,
-            recorded_at_ms=self._clock.now_ms(),
+            recorded_at_ms=now.time_ms,
             values=reduced.values,
             statistics=reduced.statistics,
             quality=reduced.quality,
             quality_reasons=reduced.reasons,
             labels=labels,
+            clock_offset_ms=None if is_final else clock_offset_ms,
             clock_synchronized=self._clock.synchronized(),
         )
 
     def passed_on(self, arrival: Arrival) -> Observation:
         """Form an observation of a single arrival."""
         now_ms = self._clock.now_ms()
+        clock_offset_ms = self._clock.offset_ms()
         values = dict(calibrate(arrival.measurement, self.calibration))
         quality = dict.fromkeys(values, Quality.UNCHECKED)
         derive(values, quality, self._station)
@@ -60,5 +77,6 @@ class Former:
             values=values,
             quality=quality,
             labels=arrival.labels,
+            clock_offset_ms=clock_offset_ms if arrival.observed_at_ms is None else None,
             clock_synchronized=self._clock.synchronized(),
         )

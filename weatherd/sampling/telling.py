@@ -12,6 +12,7 @@ from weatherd.processing.reduction import Reducer
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
+from weatherd.sampling.stamps import Stamp, stamp
 from weatherd.sampling.ticks import Ticks, period_end
 
 _TRANSMITTERS_MAX = 256
@@ -47,7 +48,7 @@ class ToldSampler:
         self.report_period_s = report_period_s
         self._clock = clock
         self._former = former
-        self._reducing: dict[_Key, tuple[int, Mapping[str, str], Reducer]] = {}
+        self._reducing: dict[_Key, tuple[Stamp, Mapping[str, str], Reducer]] = {}
 
     def take(self, arrivals: Sequence[Arrival]) -> Iterator[Observation]:
         """Take in what arrived; yield the observations that are complete with it."""
@@ -60,27 +61,31 @@ class ToldSampler:
 
     def report(self, until_ms: int | None = None) -> Iterator[Observation]:
         """Yield the observations of every period that ended until a time, or of all."""
-        ended = [key for key, (end_ms, _, _) in self._reducing.items() if until_ms is None or end_ms <= until_ms]
+        now = stamp(self._clock)
+        ended = [
+            key for key, (end, _, _) in self._reducing.items() if until_ms is None or end.by(now).time_ms <= until_ms
+        ]
         for key in ended:
             yield self._reported(key)
 
     def _reduce(self, arrival: Arrival) -> Iterator[Observation]:
-        time_ms = self._clock.now_ms() if arrival.observed_at_ms is None else arrival.observed_at_ms
-        end_ms = period_end(time_ms, self.report_period_s)
+        time = stamp(self._clock) if arrival.observed_at_ms is None else Stamp(arrival.observed_at_ms, None)
+        end = Stamp(period_end(time.time_ms, self.report_period_s), time.offset_ms)
         key = tuple(sorted(arrival.labels.items()))
-        if key in self._reducing and self._reducing[key][0] != end_ms:
+        if key in self._reducing and self._reducing[key][0].by(time).time_ms != end.time_ms:
             yield self._reported(key)
         if key not in self._reducing:
             if len(self._reducing) >= _TRANSMITTERS_MAX:
                 yield from self.report()
-            self._reducing[key] = (end_ms, arrival.labels, Reducer())
+            self._reducing[key] = (end, arrival.labels, Reducer())
+        elif self._reducing[key][0].offset_ms is None:
+            # The end of a period is final only while every arrival gives its own time.
+            self._reducing[key] = (end, *self._reducing[key][1:])
         self._reducing[key][2].add(calibrate(arrival.measurement, self._former.calibration))
 
     def _reported(self, key: _Key) -> Observation:
-        end_ms, labels, reducer = self._reducing.pop(key)
-        # A period that is cut short, by a stop or for want of room, ends now: no stamp lies in the future.
-        observed_at_ms = min(end_ms, self._clock.now_ms())
-        return self._counted(self._former.reduced(reducer.reduce(), observed_at_ms, labels))
+        end, labels, reducer = self._reducing.pop(key)
+        return self._counted(self._former.reduced(reducer.reduce(), end, labels))
 
     def _counted(self, observation: Observation) -> Observation:
         self.condition.observed(observation.observed_at_ms)
@@ -109,8 +114,9 @@ class Listener:
         delays: Callable[[], Iterator[float]],
     ) -> None:
         self.name = " ".join(samplers)
+        self.names = frozenset(samplers)
         self.tried = asyncio.Event()
-        self._source = source
+        self.source = source
         self._samplers = samplers
         self._clock = clock
         self._queue = queue
@@ -131,8 +137,8 @@ class Listener:
 
     async def finish(self) -> None:
         """Report what arrived since the last report; after `run` has been cancelled."""
-        await self._source.close()
-        self._take(self._source.rest())
+        await self.source.close()
+        self._take(self.source.rest())
         for sampler in self._samplers.values():
             self._unqueued.extend(sampler.report())
         await self._queue.put(self._unqueued)
@@ -143,7 +149,7 @@ class Listener:
             started_s = self._clock.boottime_s()
             self.tried.set()
             try:
-                await self._source.run(self._deliver)
+                await self.source.run(self._deliver)
             except SourceEnded as error:
                 for sampler in self._samplers.values():
                     sampler.condition.failed(error)
@@ -155,10 +161,10 @@ class Listener:
     async def _report_at_ticks(self, period_s: float) -> None:
         ticks = Ticks(self._clock, period_s)
         while True:
-            tick_ms = await ticks.next()
+            tick = await ticks.next()
             for sampler in self._samplers.values():
                 if sampler.report_period_s == period_s:
-                    self._unqueued.extend(sampler.report(tick_ms))
+                    self._unqueued.extend(sampler.report(tick.time_ms))
             await self._queue.put(self._unqueued)
 
     async def _deliver(self, arrivals: Mapping[str, Sequence[Arrival]]) -> None:

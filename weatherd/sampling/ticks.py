@@ -1,6 +1,7 @@
 """Periods aligned to the wall clock, on a wall clock that may jump."""
 
 from weatherd.ports import Clock
+from weatherd.sampling.stamps import Stamp, stamp
 
 
 class Ticks:
@@ -22,8 +23,8 @@ class Ticks:
         self._last_s: float | None = None
         self.skipped_count = 0
 
-    async def next(self) -> int:
-        """Wait for the next tick and return its time, a multiple of the period, in wall milliseconds."""
+    async def next(self) -> Stamp:
+        """Wait for the next tick and return its time, a multiple of the period."""
         tick_ms = self._multiple(self._clock.now_ms()) + self._period_ms
         while 0 < (remaining_ms := tick_ms - self._clock.now_ms()) <= self._period_ms:
             await self._clock.sleep(remaining_ms / 1000)
@@ -31,7 +32,8 @@ class Ticks:
         if self._last_s is not None:
             self.skipped_count += max(0, round((now_s - self._last_s) / self._period_s) - 1)
         self._last_s = now_s
-        return round(self._multiple(self._clock.now_ms()))
+        now = stamp(self._clock)
+        return Stamp(round(self._multiple(now.time_ms)), now.offset_ms)
 
     def pause(self) -> None:
         """Forget the last tick: a pause that is meant skips nothing."""

@@ -1,0 +1,62 @@
+import pytest
+
+from tests.fakes import NOON_MS, FakeClock
+from weatherd.model import Arrival, Observation, Station
+from weatherd.processing.reduction import Reducer
+from weatherd.sampling.forming import Former
+from weatherd.sampling.stamps import stamp
+
+STEP_MS = 3_600_000
+
+
+class TurningClock(FakeClock):
+    """
+    A clock that is synchronised while it is asked, with a step of an hour.
+
+    Attributes:
+        turns: With which question: `now_ms` or `synchronized`; nothing yet.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NOON_MS, synchronized=False)
+        self.turns = ""
+
+    def now_ms(self) -> int:
+        if self.turns == "now_ms":
+            self.turns = ""
+            self.synchronize(STEP_MS / 1000)
+        return super().now_ms()
+
+    def synchronized(self) -> bool:
+        if self.turns == "synchronized":
+            self.turns = ""
+            self.synchronize(STEP_MS / 1000)
+        return super().synchronized()
+
+
+def form(turns: str, *, reduced: bool) -> Observation:
+    clock = TurningClock()
+    ended = stamp(clock)
+    clock.turns = turns
+    former = Former("garden", "FAKE", Station("here"), clock, {})
+    if not reduced:
+        return former.passed_on(Arrival({"air_temperature": 20.0}))
+    reducer = Reducer()
+    reducer.add({"air_temperature": 20.0})
+    return former.reduced(reducer.reduce(), ended, {})
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+def test_a_time_that_becomes_known_with_the_stamp_is_final_and_new(reduced: bool) -> None:  # noqa: FBT001  -- a parameter
+    """All times of the observation are by the new offset."""
+    observation = form("now_ms", reduced=reduced)
+    assert observation.clock_offset_ms is None
+    assert observation.observed_at_ms == observation.recorded_at_ms == NOON_MS + STEP_MS
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+def test_a_time_that_becomes_known_after_the_stamp_leaves_an_estimate(reduced: bool) -> None:  # noqa: FBT001  -- a parameter
+    """Else it would be taken for final, and be wrong for ever."""
+    observation = form("synchronized", reduced=reduced)
+    assert observation.clock_offset_ms == NOON_MS - 1_000_000
+    assert observation.observed_at_ms == observation.recorded_at_ms == NOON_MS

@@ -1,0 +1,101 @@
+"""What the daemon answers at its control socket; about the journal, to those who open its file themselves as well."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+
+from weatherd.control import Answer
+from weatherd.journal import SqliteJournal
+from weatherd.processing.documents import iso_8601
+
+DOCUMENTS_SIZE_MAX = 1_000_000
+"""Bytes of documents in one answer; a single larger one makes an answer of its own."""
+
+REQUEUE_MAX = 1000
+"""Documents that one request takes out of quarantine at most."""
+
+_Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # what SQLite can hold
+
+
+class _AtSeq(msgspec.Struct, forbid_unknown_fields=True):
+    seq: _Natural
+
+
+class _Behind(msgspec.Struct, forbid_unknown_fields=True):
+    behind: _Natural = 0
+
+
+class _Requeue(msgspec.Struct, forbid_unknown_fields=True):
+    sink: str
+    seqs: Annotated[list[_Natural], msgspec.Meta(max_length=REQUEUE_MAX)]
+
+
+def answers(journal: SqliteJournal, status: Callable[[], Mapping[str, object]]) -> Mapping[str, Answer]:
+    """Return everything that a running daemon answers."""
+
+    async def answer_status(_: Mapping[str, Any]) -> Mapping[str, object]:
+        return status()
+
+    return {"status": answer_status, **journal_answers(journal)}
+
+
+def journal_answers(journal: SqliteJournal) -> Mapping[str, Answer]:
+    """Return what an open journal answers."""
+    return {
+        "journal.span": partial(_span, journal),
+        "journal.run": partial(_run, journal),
+        "journal.quarantined": partial(_quarantined, journal),
+        "journal.requeue": partial(_requeue, journal),
+    }
+
+
+async def _span(journal: SqliteJournal, _: Mapping[str, Any]) -> Mapping[str, object]:
+    """Tell the oldest and the newest seq; the newest is the lower one if there is no entry."""
+    return {"first_seq": journal.first_seq, "last_seq": journal.last_seq}
+
+
+async def _run(journal: SqliteJournal, arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """Tell documents from a seq on, or from the next one that there is; nothing if there is none."""
+    wanted = msgspec.convert(arguments, _AtSeq)
+    run = await journal.run_at(wanted.seq)
+    if run is None:
+        return {}
+    first_seq = max(run.first_seq, wanted.seq)
+    documents: list[msgspec.Raw | None] = []
+    size = 0
+    for document in run.documents[first_seq - run.first_seq :]:
+        size += len(document)
+        if documents and size > DOCUMENTS_SIZE_MAX:
+            break
+        documents.append(msgspec.Raw(document) if document else None)
+    return {"first_seq": first_seq, "last_seq": first_seq + len(documents) - 1, "documents": documents}
+
+
+async def _quarantined(journal: SqliteJournal, arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """Tell the first documents in quarantine behind one of them; none if it is the last."""
+    wanted = msgspec.convert(arguments, _Behind)
+    told: list[Mapping[str, object]] = []
+    size = 0
+    for one in await journal.quarantined_behind(wanted.behind):
+        size += len(one.document)
+        if told and size > DOCUMENTS_SIZE_MAX:
+            break
+        told.append(
+            {
+                "id": one.id,
+                "sink": one.sink,
+                "seq": one.seq,
+                "reason": one.reason,
+                "quarantined_at": iso_8601(one.quarantined_at_ms),
+                "document": msgspec.Raw(one.document),
+            }
+        )
+    return {"quarantined": told}
+
+
+async def _requeue(journal: SqliteJournal, arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """Take documents of a sink out of quarantine, to be tried again; tell how many there were."""
+    wanted = msgspec.convert(arguments, _Requeue)
+    return {"count": await journal.requeue(wanted.sink, wanted.seqs)}
