@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.journal.conftest import BOOT, Desk, flush
+from weatherd.errors import JournalDamaged
 from weatherd.journal import SqliteJournal
 from weatherd.model import Event, Observation, Quality, Station
 from weatherd.processing.documents import DocumentEncoder, corrected, is_estimated
@@ -216,6 +217,40 @@ async def test_estimates_of_another_boot_are_neither_held_nor_corrected(desk: De
     found = await given(journal)
     assert {seq: found[seq] for seq in (1, 2)} == encoded(entries)
     assert not is_estimated(found[3])
+
+
+async def test_untried_estimates_of_another_boot_are_not_corrected_either(desk: Desk) -> None:
+    """Whichever name that boot has, before or behind ours."""
+    entries = [estimate(), estimate()]
+    for boot_id in ("00000000", "ffffffff"):
+        journal = await opened(desk, boot_id=boot_id)
+        await journal.append(entries[:1])
+        await journal.close()
+    journal = await opened(desk, boot_id=BOOT)
+    await journal.append([estimate()])
+    await journal.correct(TRUTH_MS)
+    found = await given(journal)
+    assert {seq: found[seq] for seq in (1, 2)} == encoded(entries)
+    assert not is_estimated(found[3])
+
+
+async def test_a_damaged_row_of_estimates_holds_up_no_other(desk: Desk) -> None:
+    """It is passed over: the rest is corrected, and goes out; the damage is told by the read that meets it."""
+    journal = await opened(desk)
+    for _ in range(3):
+        await journal.append([estimate()])
+        await flush(journal)
+    await journal.close()
+    desk.sql("UPDATE entries SET body = x'00112233' WHERE first_seq = 2")
+    journal = await opened(desk)
+    await journal.correct(TRUTH_MS)
+    assert not journal.is_holding
+    for seq in (1, 3):
+        batch = await journal.read("logstash", seq, seq, 10)
+        assert batch is not None
+        assert not is_estimated(batch.documents[0])
+    with pytest.raises(JournalDamaged):
+        await journal.read("logstash", 2, 3, 10)
 
 
 async def test_late_ones_are_corrected_when_they_are_appended(desk: Desk) -> None:

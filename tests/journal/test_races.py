@@ -225,6 +225,11 @@ async def test_j3_estimates_wait_where_it_cannot_be_kept_that_they_were_tried(
     assert list((await everything(survivor)).values())[:2] == batch.documents
 
 
+async def append_singly(journal: SqliteJournal, count: int) -> None:
+    for seed in range(count):
+        await journal.append(Desk.noise(seed, 100))
+
+
 def damage(path: Path) -> None:
     """Overwrite the root of the entries."""
     with path.open("r+b") as file:
@@ -360,3 +365,72 @@ async def test_j1_a_tail_that_is_written_again_is_not_all_that_held_something(
     await journal.secure()
     for survivor in (await desk.after_kill(journal), await desk.after_power_cut(journal)):
         assert list(await everything(survivor)) == [1, 2, 3, 4, 5, 6]
+
+
+@in_both_modes
+async def test_j13_an_append_does_not_wait_for_a_sync(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the tail on the card is synced entries are kept; they are not taken for synced, and are the next time."""
+    journal = await desk.open()
+    await journal.append(desk.entries(3))
+    sync = os.fdatasync
+    syncs = []
+
+    def slow(file: int) -> None:
+        elsewhere(lambda: journal._front.append(desk.entries(2), 0))
+        syncs.append(file)
+        sync(file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", slow)
+        await journal.secure()
+        assert (journal.last_seq, len(syncs)) == (5, 1)
+        await journal.secure()
+        assert (journal.last_seq, len(syncs)) == (7, 2)
+    survivor = await desk.after_kill(journal)
+    assert list(await everything(survivor)) == list(range(1, 8))
+
+
+@in_both_modes
+async def test_tails_have_room_again_after_a_flush_that_followed_a_failed_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not each append costs a commit from then on: what the database has by now is in neither tail's way."""
+    monkeypatch.setattr(sqlite_module, "_YOUNG_SIZE", 4096)
+    monkeypatch.setattr(sqlite_module, "RESERVE_SIZE", 4096)
+    journal = await desk.open()
+    connection = journal._store.database.connection
+    await journal.append(desk.entries())
+    for _ in range(3):
+        await on_card(journal, lambda: connection.execute("PRAGMA query_only = ON"))
+        with pytest.raises(JournalUnavailable):
+            await flush(journal)
+        with pytest.raises(JournalUnavailable):
+            await append_singly(journal, 100)
+        await on_card(journal, lambda: connection.execute("PRAGMA query_only = OFF"))
+        await flush(journal)
+        assert journal.contents.last_seq == journal.last_seq
+        await append_singly(journal, 5)
+        assert journal.contents.last_seq == journal.last_seq - 5
+        survivor = await desk.after_kill(journal)
+        assert list(await everything(survivor)) == list(range(1, journal.last_seq + 1))
+
+
+@in_both_modes
+async def test_a_requeue_stays_after_flushes_that_failed_and_a_kill(desk: Desk) -> None:
+    """What was noted between two attempts of the database is older than the requeue, whatever number it carries."""
+    journal = await desk.open()
+    await journal.append(desk.entries(4))
+    await journal.quarantine("logstash", Batch(3, 3, [3], desk.documents(3, 3)), "refused")
+    connection = journal._store.database.connection
+    await on_card(journal, lambda: connection.execute("PRAGMA query_only = ON"))
+    for seq in range(1, 5):
+        with pytest.raises(JournalUnavailable):
+            await flush(journal)
+        journal.acknowledge("logstash", seq, seq)
+        await at_rest(journal)
+    second = await desk.after_kill(journal)
+    await on_card(journal, lambda: connection.execute("PRAGMA query_only = OFF"))
+    assert second.delivered("logstash") == Ranges([(1, 4)])
+    assert await second.requeue("logstash", [3]) == 1
+    third = await desk.after_kill(second)
+    assert third.delivered("logstash") == Ranges([(1, 2), (4, 4)])
