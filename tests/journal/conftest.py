@@ -98,7 +98,7 @@ class Desk:
         await at_rest(journal)
         return await self.open(*self.copied(journal, memory=False), **options)
 
-    def copied(self, journal: SqliteJournal, *, memory: bool) -> tuple[Path, Path]:
+    def copied(self, journal: SqliteJournal, *, memory: bool) -> tuple[Path, Path | None]:
         """Copy the files of a journal as they are; return where its database and its memory are then."""
         self._copies += 1
         path, young = self.folder / f"copy{self._copies}.db", self.folder / f"copy{self._copies}.young"
@@ -108,7 +108,7 @@ class Desk:
         for one, copy, end in pairs:
             if with_end(one, end).exists():
                 shutil.copyfile(with_end(one, end), with_end(copy, end))
-        return path, young
+        return path, young if journal._memory is not None else None
 
     def sql(self, statement: str, *values: Any, path: Path | None = None) -> list[Any]:
         """Ask the database itself, while no journal has it."""

@@ -85,7 +85,7 @@ async def test_j1_j6_a_kill_between_any_two_steps_loses_nothing(desk: Desk, monk
     front = journal._front
     lock = NoticedLock(front.lock)
     front.lock = lock  # type: ignore[assignment]
-    kills: list[tuple[tuple[Path, Path], int, Ranges]] = []
+    kills: list[tuple[tuple[Path, Path | None], int, Ranges]] = []
     commits: list[int] = []
 
     def go_on() -> None:
@@ -434,3 +434,17 @@ async def test_a_requeue_stays_after_flushes_that_failed_and_a_kill(desk: Desk) 
     assert await second.requeue("logstash", [3]) == 1
     third = await desk.after_kill(second)
     assert third.delivered("logstash") == Ranges([(1, 2), (4, 4)])
+
+
+@in_both_modes
+@pytest.mark.parametrize("rows", [(5,), (5, 5)])
+async def test_j6_positions_outlive_a_second_kill(desk: Desk, rows: tuple[int, ...]) -> None:
+    """The tails told the next process how far the sinks were, and either is begun anew: the one after knows it, too."""
+    journal = await desk.open()
+    await desk.keep_rows(journal, *rows)
+    journal.acknowledge("logstash", 2, 3)
+    second = await desk.after_kill(journal)
+    await second.append(desk.entries())
+    third = await desk.after_kill(second)
+    assert third.delivered("logstash") == Ranges([(2, 3)])
+    assert third.last_seq == sum(rows) + 1

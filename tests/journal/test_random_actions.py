@@ -250,14 +250,3 @@ def test_random_actions_leave_the_journal_like_a_plain_dict() -> None:
             max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
-
-
-async def test_positions_outlive_a_second_kill(desk: Desk) -> None:
-    """The tail told the next process how far the sinks were, and was begun anew: the one after that knows it, too."""
-    journal = await desk.open()
-    await desk.keep_rows(journal, 5)
-    journal.acknowledge("logstash", 2, 3)
-    second = await desk.after_kill(journal)
-    await second.append(desk.entries())
-    third = await desk.after_kill(second)
-    assert list(third.delivered("logstash")) == [(2, 3)]
