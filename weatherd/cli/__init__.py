@@ -1,5 +1,5 @@
 """
-The command line: `weatherd run`, `demo`, `check`, `scan`, `status` and `journal`.
+The command line: `weatherd run`, `demo`, `check`, `doctor`, `scan`, `status` and `journal`.
 
 Exit codes follow sysexits. An error is two lines on standard error, what happened and what to do; a traceback would be
 a mistake of ours.
@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(check)
     check.set_defaults(command=_check)
 
+    doctor = commands.add_parser("doctor", help="try everything that the station needs, and tell how to mend it")
+    _add_config(doctor)
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.set_defaults(command=_doctor)
+
     scan = commands.add_parser("scan", help="show which chips answer on the I2C bus, and their configuration")
     scan.add_argument("--bus", type=_bus, default=1, metavar="N", help='of /dev/i2c-N (1), or "simulated"')
     scan.set_defaults(command=_scan)
@@ -147,6 +152,12 @@ def _check(options: argparse.Namespace) -> int:
     from weatherd.cli.check import check
 
     return check(options.config)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from weatherd.cli.doctor import doctor
+
+    return doctor(options.config, as_json=options.json)
 
 
 def _scan(options: argparse.Namespace) -> int:

@@ -1,0 +1,79 @@
+"""The order in which things are tried, and what is tried at the same time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from weatherd import config
+from weatherd.clock import SystemClock
+from weatherd.control import runtime_folders
+from weatherd.daemon.assembly import make_bus
+from weatherd.doctor import daemon, disk, sensors, time
+from weatherd.doctor.daemon import Daemon
+from weatherd.doctor.findings import Finding, State, bounded, fail
+
+if TYPE_CHECKING:
+    from weatherd.sensors.i2c import Bus
+
+DISK_S_MAX = 10.0
+SENSOR_S_MAX = 10.0
+
+SENSORS_S_MAX = 90.0
+"""Of all sensors together; those that are left are told of, and not tried."""
+
+
+async def examine(settings: config.Config | None, clock: SystemClock) -> AsyncIterator[Finding]:
+    """
+    Try everything, and yield each finding as soon as it is there.
+
+    Args:
+        settings: The configuration; None if it has mistakes, and then only what does not need it is tried.
+        clock: The station's.
+    """
+    there, told = await daemon.find(settings)
+    yield told
+    yield time.synchronized(clock, 0.0 if settings is None else settings.clock.hold_max_s)
+    if settings is None:
+        return
+    sending = asyncio.ensure_future(_sinks(settings, clock))
+    async for finding in _sensors(settings, there, clock):
+        yield finding
+    for finding in await bounded("disk", "journal", disk.journal(settings.journal, there), DISK_S_MAX):
+        yield finding
+    for finding in await bounded("disk", "runtime", disk.runtime(runtime_folders()[0], there), DISK_S_MAX):
+        yield finding
+    for finding in await sending:
+        yield finding
+
+
+async def _sinks(settings: config.Config, clock: SystemClock) -> Sequence[Finding]:
+    from weatherd.doctor import sinks  # noqa: PLC0415 - 17 MB, for those who have one
+
+    return await sinks.examine(settings, clock)
+
+
+async def _sensors(settings: config.Config, there: Daemon, clock: SystemClock) -> AsyncIterator[Finding]:
+    bus = _bus(settings, clock)
+    bus_error = ""
+    if bus is not None:
+        (found,) = await bounded("bus", "bus", sensors.bus(bus, settings.i2c.bus), SENSOR_S_MAX)
+        bus_error = found.code if found.state is State.FAIL else ""
+        yield found
+    loop = asyncio.get_running_loop()
+    ends_at_s = loop.time() + SENSORS_S_MAX
+    for sensor in settings.sensors:
+        if loop.time() >= ends_at_s:
+            sentence = f"not tried: the sensors before it took {SENSORS_S_MAX:g} s"
+            yield fail("sensor", sensor.name, "doctor.deadline_exceeded", sentence, "mend those first, and try again")
+            continue
+        work = sensors.sensor(sensor, bus, settings.i2c.bus, bus_error, there)
+        for finding in await bounded("sensor", sensor.name, work, SENSOR_S_MAX):
+            yield finding
+    if bus is not None:
+        await bus.close()
+
+
+def _bus(settings: config.Config, clock: SystemClock) -> "Bus | None":
+    if all(isinstance(sensor, config.JsonLines) for sensor in settings.sensors):
+        return None
+    return make_bus(settings.i2c.bus, clock)
