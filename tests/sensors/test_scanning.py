@@ -12,8 +12,9 @@ from smbus2 import i2c_msg
 from weatherd.errors import BusUnavailable
 from weatherd.sensors.htu21d import crc8
 from weatherd.sensors.i2c import Bus
+from weatherd.sensors.kernel import kernel_driver
 from weatherd.sensors.parts import PARTS
-from weatherd.sensors.scanning import Found, kernel_driver, scan
+from weatherd.sensors.scanning import Found, scan
 from weatherd.testing.chips import Bmp280Chip, Fault, Htu21dChip, SimulatedBus, not_acknowledged
 
 WEATHER = {"air_temperature": 21.4, "air_pressure": 1012.3, "relative_humidity": 55.0}

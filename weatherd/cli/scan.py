@@ -18,8 +18,9 @@ from weatherd.clock import SystemClock
 from weatherd.control import NoDaemon, ask
 from weatherd.daemon.assembly import make_bus
 from weatherd.errors import NoAnswer, UnavailableError
+from weatherd.sensors.kernel import kernel_driver
 from weatherd.sensors.parts import PARTS, snippet
-from weatherd.sensors.scanning import Found, kernel_driver
+from weatherd.sensors.scanning import Found
 from weatherd.sensors.scanning import scan as scan_bus
 
 BusName = int | Literal["simulated"]

@@ -5,7 +5,6 @@ What is written to try it is a file without a name: it is gone with its last byt
 Root may write everywhere, and the daemon is seldom root. So for root the owner of the folder counts.
 """
 
-import asyncio
 import errno
 import os
 import pwd
@@ -30,21 +29,33 @@ _FILES = ("", "-wal", "-tail", "-tail2")
 _RWX = stat.S_IRUSR | stat.S_IWUSR | stat.S_IXUSR
 
 
-async def journal(settings: config.Journal, daemon: Daemon) -> Sequence[Finding]:
-    """Try the journal's folder; if a daemon has the journal, ask it."""
+def journal(settings: config.Journal, daemon: Daemon) -> Sequence[Finding]:
+    """
+    Try the journal's folder; if a daemon has the journal, ask it. Blocks for as long as the disk does.
+
+    Args:
+        settings: The journal's table.
+        daemon: Which may have the journal.
+    """
     if daemon.is_silent:
         return [warn("disk", "journal", "doctor.not_tried", NOT_TRIED, SEE_DAEMON)]
     if daemon.status is not None:
         return list(_asked(daemon.status["journal"]))
-    return await asyncio.to_thread(lambda: list(_journal(settings)))
+    return list(_journal(settings))
 
 
-async def runtime(folder: Path, daemon: Daemon) -> Sequence[Finding]:
-    """Tell whether what is young is kept in memory, and not on the card."""
+def runtime(folder: Path, daemon: Daemon) -> Sequence[Finding]:
+    """
+    Tell whether what is young is kept in memory, and not on the card. Blocks as `journal` does.
+
+    Args:
+        folder: The runtime folder; it is not made if it is missing.
+        daemon: Which knows its own.
+    """
     if daemon.status is not None:
         in_memory = daemon.status["journal"]["in_memory"]
         return [ok("disk", "runtime", "young observations are in memory, says the daemon") if in_memory else _on_card()]
-    return [await asyncio.to_thread(_runtime, folder)]
+    return [_runtime(folder)]
 
 
 def _asked(journal: Mapping[str, Any]) -> Iterator[Finding]:
@@ -141,7 +152,9 @@ def _foreign_file(path: Path) -> Finding | None:
     """Return what stands against a journal that is there already: it is another user's than the folder."""
     owner = path.parent.stat().st_uid if os.geteuid() == 0 else os.geteuid()
     for file in _files(path):
-        if file.stat().st_uid != owner and (os.geteuid() == 0 or not os.access(file, os.R_OK | os.W_OK)):
+        if file.stat().st_uid != owner and (
+            os.geteuid() == 0 or not os.access(file, os.R_OK | os.W_OK, effective_ids=True)
+        ):
             sentence = f"{file} belongs to {_user(file.stat().st_uid)}, and {_user(owner)} could not use it"
             hint = f"give it to whoever runs the daemon: `sudo chown {_user(owner)} {file}`"
             return fail("disk", "journal", "disk.foreign_file", sentence, hint)
@@ -161,11 +174,11 @@ def _for_whom(folder: Path) -> str:
 def _runtime(folder: Path) -> Finding:
     if not folder.exists():
         sentence = f"there is no folder {folder} now; the systemd unit makes it, in memory"
-        if os.access(folder.parent, os.W_OK) and file_system_of(folder.parent) in _IN_MEMORY:
+        if os.access(folder.parent, os.W_OK, effective_ids=True) and file_system_of(folder.parent) in _IN_MEMORY:
             return ok("disk", "runtime", f"{folder} is made in memory when the daemon starts")
         hint = "to run without the unit, set RUNTIME_DIRECTORY to a folder on a tmpfs"
         return warn("disk", "runtime", "disk.no_runtime_folder", sentence, hint)
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         sentence = f"{folder} may not be written by {_user(os.geteuid())}"
         hint = "try with sudo, or set RUNTIME_DIRECTORY to a folder of this user on a tmpfs"
         return warn("disk", "runtime", "disk.not_writable", sentence, hint)

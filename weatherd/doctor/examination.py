@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from weatherd import config
@@ -38,10 +39,13 @@ async def examine(settings: config.Config | None, clock: SystemClock) -> AsyncIt
     sending = asyncio.ensure_future(_sinks(settings, clock))
     async for finding in _sensors(settings, there, clock):
         yield finding
-    for finding in await bounded("disk", "journal", disk.journal(settings.journal, there), DISK_S_MAX):
-        yield finding
-    for finding in await bounded("disk", "runtime", disk.runtime(runtime_folders()[0], there), DISK_S_MAX):
-        yield finding
+    disks = {
+        "journal": partial(disk.journal, settings.journal, there),
+        "runtime": partial(disk.runtime, runtime_folders()[0], there),
+    }
+    for subject, look in disks.items():
+        for finding in await bounded("disk", subject, asyncio.to_thread(look), DISK_S_MAX):
+            yield finding
     for finding in await sending:
         yield finding
 
@@ -66,7 +70,7 @@ async def _sensors(settings: config.Config, there: Daemon, clock: SystemClock) -
             sentence = f"not tried: the sensors before it took {SENSORS_S_MAX:g} s"
             yield fail("sensor", sensor.name, "doctor.deadline_exceeded", sentence, "mend those first, and try again")
             continue
-        work = sensors.sensor(sensor, bus, settings.i2c.bus, bus_error, there)
+        work = sensors.sensor(sensor, bus=bus, number=settings.i2c.bus, bus_error=bus_error, daemon=there)
         for finding in await bounded("sensor", sensor.name, work, SENSOR_S_MAX):
             yield finding
     if bus is not None:

@@ -11,7 +11,8 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,7 @@ from weatherd.doctor.findings import Finding, fail, failed, ok, warn
 from weatherd.errors import SensorError
 from weatherd.model import QUANTITIES, Measurement
 from weatherd.ports import Sensor
+from weatherd.sensors.kernel import kernel_driver
 
 if TYPE_CHECKING:
     from weatherd.sensors.i2c import Bus
@@ -71,7 +73,13 @@ def _for_the_group(bus: Path) -> Finding | None:
 
 
 async def sensor(
-    settings: config.Sensor, bus: "Bus | None", number: BusName, bus_error: str, daemon: Daemon
+    settings: config.Sensor,
+    *,
+    bus: "Bus | None",
+    number: BusName,
+    bus_error: str,
+    daemon: Daemon,
+    driver_of: Callable[[BusName, int], str] = kernel_driver,
 ) -> Sequence[Finding]:
     """
     Try a sensor, or ask the daemon that has it.
@@ -82,6 +90,7 @@ async def sensor(
         number: Of the bus, as in the configuration.
         bus_error: The code of what is wrong with the bus; empty if nothing is.
         daemon: Which may have the sensor.
+        driver_of: Tells which driver of the kernel has an address of a bus.
     """
     name = settings.name
     if daemon.is_silent:
@@ -93,7 +102,7 @@ async def sensor(
     if bus_error:
         return [fail("sensor", name, bus_error, "not tried: the bus cannot be used", "mend the bus first")]
     assert bus is not None
-    return [await _chip(settings, make_sensor(settings, bus), number)]
+    return [await _chip(settings, make_sensor(settings, bus), partial(driver_of, number))]
 
 
 def _asked(name: str, told: Mapping[str, Any]) -> Finding:
@@ -106,11 +115,9 @@ def _asked(name: str, told: Mapping[str, Any]) -> Finding:
     return warn("sensor", name, "sensor.starting", sentence, "wait a minute, and look at `weatherd status`")
 
 
-async def _chip(settings: config.Sensor, chip: Sensor, number: BusName) -> Finding:
-    from weatherd.sensors.scanning import kernel_driver  # noqa: PLC0415 - without a bus there is nothing to import
-
+async def _chip(settings: config.Sensor, chip: Sensor, driver_of: Callable[[int], str]) -> Finding:
     address = getattr(settings, "address", None)
-    if address is not None and (driver := kernel_driver(number, address)):
+    if address is not None and (driver := driver_of(address)):
         sentence = f"not tried: the kernel's own driver {driver} has the chip at {address:#04x}"
         hint = "take its dtoverlay out of /boot/firmware/config.txt, and restart"
         return fail("sensor", settings.name, "sensor.kernel_driver", sentence, hint)
@@ -175,7 +182,7 @@ def _socket(name: str, path: Path) -> Finding:
     if not folder.is_dir():
         hint = f"make it, and give it to the user of the daemon: `sudo install -d -o USER {folder}`"
         return fail("sensor", name, "sensor.no_folder", f"there is no folder {folder} to listen in", hint)
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         hint = "listen in /run/weatherd, or try with sudo"
         return fail("sensor", name, "sensor.no_folder", f"{folder} may not be written by this user", hint)
     if path.exists() and not path.is_socket():

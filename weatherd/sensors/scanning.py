@@ -15,7 +15,6 @@ Source:
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from weatherd.errors import BusUnavailable, SensorError
@@ -29,8 +28,6 @@ PROBE_DEADLINE_S = 2.0
 """Of one address: a few transfers of a millisecond each, and as much again for a busy Pi Zero."""
 
 _EEPROMS = range(0x50, 0x58)
-
-_DEVICES = Path("/sys/bus/i2c/devices")
 
 _BOSCH_ID, _BMP3_ID = 0xD0, 0x00
 _BY_BOSCH_ID = {0x55: "BMP180", 0x58: "BMP280", 0x60: "BME280", 0x61: "BME680"}
@@ -68,7 +65,7 @@ async def scan(bus: Bus, driver_of: Callable[[int], str] = lambda _: "") -> list
 
     Args:
         bus: The bus.
-        driver_of: Tells which driver of the kernel has an address; see `kernel_driver`.
+        driver_of: Tells which driver of the kernel has an address; see `weatherd.sensors.kernel`.
 
     Raises:
         BusUnavailable: If the bus cannot be opened, or fails as a whole.
@@ -84,23 +81,6 @@ async def scan(bus: Bus, driver_of: Callable[[int], str] = lambda _: "") -> list
         if model is not None:
             found.append(Found(address, model))
     return found
-
-
-def kernel_driver(bus: int | str, address: int, devices: Path = _DEVICES) -> str:
-    """
-    Return the kernel's own driver that has an address of a bus; empty if none has.
-
-    The kernel lets us talk to the chip all the same, and then two talk to it at once.
-
-    Args:
-        bus: The number of ``/dev/i2c-<bus>``; an emulated bus is none of the kernel's.
-        address: On this bus.
-        devices: Where the kernel lists what it knows to be there (Linux, Documentation/i2c/i2c-sysfs.rst).
-    """
-    try:
-        return (devices / f"{bus}-{address:04x}" / "driver").resolve(strict=True).name
-    except OSError:
-        return ""
 
 
 def _look_at(i2c: DriverBus, address: int) -> str | None:
