@@ -127,10 +127,13 @@ def test_a_disk_in_memory_with_little_room_is_told_as_both(small: Path) -> None:
 
 
 def test_what_the_journal_has_already_needs_no_room(tmp_path: Path) -> None:
-    """Only its growth counts: a journal that has reached its size needs nothing more."""
-    (tmp_path / "journal.db").write_bytes(bytes(2_000_000))
-    found = examine(tmp_path, size_max=2_000_000)
-    assert "disk.little_room" not in [one.code for one in found]
+    """Only its growth counts: here the free space is enough for that, and not for the whole."""
+    space = os.statvfs(tmp_path)
+    free = space.f_bavail * space.f_frsize
+    with (tmp_path / "journal.db").open("wb") as file:
+        file.truncate(free)  # a file of holes takes no room
+    assert [one.code for one in examine(tmp_path, size_max=free + free // 2)] == [""]
+    assert [one.code for one in examine(tmp_path, size_max=3 * free)] == ["", "disk.little_room"]
 
 
 @as_root
@@ -178,8 +181,10 @@ def test_what_troubles_the_daemons_journal_is_told() -> None:
 
 def test_beside_a_daemon_that_cannot_be_asked_the_disk_is_left_alone(tmp_path: Path) -> None:
     """Its journal is another user's, and what this one may not is no fault."""
-    (found,) = examine(tmp_path / "missing", Daemon(is_silent=True))
-    assert (found.state, found.code) == (State.WARN, "doctor.not_tried")
+    (journal,) = examine(tmp_path / "missing", Daemon(is_silent=True))
+    (runtime,) = disk.runtime(tmp_path / "missing", Daemon(is_silent=True))
+    for found in (journal, runtime):
+        assert (found.state, found.code) == (State.WARN, "doctor.not_tried")
 
 
 @as_root

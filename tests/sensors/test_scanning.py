@@ -110,6 +110,7 @@ async def test_each_known_chip_is_named_on_every_adapter(
         (0x40, {b"\xe7": b"\x00"}),
         (0x40, {b"\xe7": b"\xff"}),
         (0x44, {b"\x89": b"\x0f\xba\x00\x7c\x00\x00", b"\xf3\x2d": b"\x80\x10\x00"}),
+        (0x44, {b"\x89": word(b"\x0f\xba") + b"\x7c\x00\x00"}),
         (0x48, {b"\x01": b"\x60\xa0"}),
         (0x1E, {}),
         (0x57, {}),

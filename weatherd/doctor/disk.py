@@ -52,6 +52,8 @@ def runtime(folder: Path, daemon: Daemon) -> Sequence[Finding]:
         folder: The runtime folder; it is not made if it is missing.
         daemon: Which knows its own.
     """
+    if daemon.is_silent:
+        return [warn("disk", "runtime", "doctor.not_tried", NOT_TRIED, SEE_DAEMON)]
     if daemon.status is not None:
         in_memory = daemon.status["journal"]["in_memory"]
         return [ok("disk", "runtime", "young observations are in memory, says the daemon") if in_memory else _on_card()]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from weatherd.errors import BusUnavailable, SensorError
+from weatherd.errors import SensorError
 from weatherd.sensors.htu21d import crc8
 from weatherd.sensors.i2c import Bus, DriverBus
 
@@ -93,11 +93,9 @@ def _look_at(i2c: DriverBus, address: int) -> str | None:
 
 
 def _asked(identify: "Identify", i2c: DriverBus, address: int) -> str:
-    """Return what a chip says that it is; empty if it does not say, or nobody is there."""
+    """Return what a chip says that it is; empty if it does not, or nobody is there. A broken bus shows at the probe."""
     try:
         return identify(i2c, address)
-    except BusUnavailable:
-        raise
     except (OSError, SensorError):
         return ""
 
