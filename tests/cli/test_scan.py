@@ -31,8 +31,7 @@ def test_every_snippet_is_a_table_of_one_sensor() -> None:
         (table,) = tomllib.loads(snippet(part, 0x76, "one"))["sensors"]
         assert table["name"] == "one"
         assert table["driver"] in {"bmp280", "bmp180", "htu21d", "bh1750", "circuitpython", "wind_vane"}
-        address = table.get("address", table.get("arguments", {}).get("address"))
-        assert address == (None if part.model == "BMP180" else 0x76), part.model
+        assert table.get("address") == (None if part.model == "BMP180" else 0x76), part.model
 
 
 def test_every_snippet_is_accepted_as_a_configuration() -> None:

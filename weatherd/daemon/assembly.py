@@ -394,5 +394,6 @@ def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonL
 
 
 # What `weatherd doctor` tries is made as the daemon makes it.
+bus_of = _bus
 make_sensor = _sensor
 make_logstash = _logstash

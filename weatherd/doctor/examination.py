@@ -3,18 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from weatherd import config
 from weatherd.clock import SystemClock
 from weatherd.control import runtime_folders
-from weatherd.daemon.assembly import make_bus
+from weatherd.daemon.assembly import bus_of
 from weatherd.doctor import daemon, disk, sensors, time
 from weatherd.doctor.daemon import Daemon
 from weatherd.doctor.findings import Finding, State, bounded, fail
-
-if TYPE_CHECKING:
-    from weatherd.sensors.i2c import Bus
 
 DISK_S_MAX = 10.0
 SENSOR_S_MAX = 10.0
@@ -57,7 +53,7 @@ async def _sinks(settings: config.Config, clock: SystemClock) -> Sequence[Findin
 
 
 async def _sensors(settings: config.Config, there: Daemon, clock: SystemClock) -> AsyncIterator[Finding]:
-    bus = _bus(settings, clock)
+    bus = bus_of(settings, clock, None)
     bus_error = ""
     if bus is not None:
         (found,) = await bounded("bus", "bus", sensors.bus(bus, settings.i2c.bus), SENSOR_S_MAX)
@@ -75,9 +71,3 @@ async def _sensors(settings: config.Config, there: Daemon, clock: SystemClock) -
             yield finding
     if bus is not None:
         await bus.close()
-
-
-def _bus(settings: config.Config, clock: SystemClock) -> "Bus | None":
-    if all(isinstance(sensor, config.JsonLines) for sensor in settings.sensors):
-        return None
-    return make_bus(settings.i2c.bus, clock)

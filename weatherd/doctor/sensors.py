@@ -117,6 +117,8 @@ def _asked(name: str, told: Mapping[str, Any]) -> Finding:
 
 async def _chip(settings: config.Sensor, chip: Sensor, driver_of: Callable[[int], str]) -> Finding:
     address = getattr(settings, "address", None)
+    if not isinstance(address, int):
+        address = None  # it has none, or the driver knows it
     if address is not None and (driver := driver_of(address)):
         sentence = f"not tried: the kernel's own driver {driver} has the chip at {address:#04x}"
         hint = "take its dtoverlay out of /boot/firmware/config.txt, and restart"

@@ -36,7 +36,7 @@ _SENSIRION = 'quantities = {{ air_temperature = "temperature", relative_humidity
 
 
 def _circuitpython(class_: str, quantities: str) -> str:
-    return f'driver = "circuitpython"\nclass = "{class_}"\narguments = {{{{ address = {{address}} }}}}\n{quantities}'
+    return f'driver = "circuitpython"\nclass = "{class_}"\naddress = {{address}}\n{quantities}'
 
 
 PARTS: Mapping[str, Part] = {
