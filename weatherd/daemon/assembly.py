@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -255,10 +255,22 @@ def _forwarder(
 def _bus(settings: config.Config, clock: Clock, simulated: "Adapter | None") -> "Bus | None":
     if all(isinstance(sensor, config.JsonLines) for sensor in settings.sensors):
         return None
+    return make_bus(settings.i2c.bus, clock, simulated)
+
+
+def make_bus(bus: int | Literal["simulated"], clock: Clock, simulated: "Adapter | None" = None) -> "Bus":
+    """
+    Return a bus; nothing is opened yet.
+
+    Args:
+        bus: Of ``/dev/i2c-<bus>``, or for emulated chips.
+        clock: Tells the emulated chips the time of day.
+        simulated: The emulated chips; those in the recorded day's weather by default.
+    """
     from weatherd.sensors.i2c import Bus
 
-    if settings.i2c.bus != "simulated":
-        return Bus.of_linux(settings.i2c.bus)
+    if bus != "simulated":
+        return Bus.of_linux(bus)
     if simulated is None:
         from weatherd.testing.weather import simulated_bus
 
@@ -379,3 +391,9 @@ def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonL
         told = [sensor for sensor in group if isinstance(sensor, config.JsonLines)]
         if told:
             yield told
+
+
+# What `weatherd doctor` tries is made as the daemon makes it.
+bus_of = _bus
+make_sensor = _sensor
+make_logstash = _logstash
