@@ -22,6 +22,7 @@ from weatherd.control import ControlServer, runtime_folders
 from weatherd.daemon import status
 from weatherd.daemon.answers import answers
 from weatherd.daemon.assembly import Log, assemble
+from weatherd.daemon.recalling import recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, UnavailableError
@@ -138,6 +139,8 @@ class Daemon:
         recorded_at_ms = await journal.newest_recorded_at_ms()
         if recorded_at_ms is not None:
             self._clock.not_before(recorded_at_ms)
+        await recall(journal, self._clock, self._log, self.parts.recalls)
+        self.parts.calibrations.settle(self.parts.settings.sensors)
         if not journal.is_in_memory:
             message = (
                 "the runtime folder is not in memory: young observations are kept on the card, which wears it more"
@@ -253,6 +256,7 @@ class Daemon:
         ended = [loop for loop in self._sampling if loop.names & change.stop]
         await self._stop_sampling(ended)
         sampling = self.parts.exchange_sampling(settings, change)
+        self.parts.calibrations.settle(settings.sensors)
         for source in sampling.sources:
             try:
                 await source.open()
