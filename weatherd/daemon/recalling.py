@@ -14,7 +14,7 @@ import structlog
 from weatherd.errors import JournalError
 from weatherd.journal import SqliteJournal
 from weatherd.ports import Clock
-from weatherd.processing.documents import Document
+from weatherd.processing.documents import Document, decode
 
 Recall = Callable[[Document], None]
 """Takes in one observation of an earlier run; the oldest come first."""
@@ -32,8 +32,6 @@ NEWEST_COUNT = 2_000
 """Entries that are read even if there was no time for those before."""
 
 _OBSERVATION = b'"dataset":"weatherd.observation'  # also the reduced; nothing else is decoded
-
-_decoder = msgspec.json.Decoder(Document)
 
 
 async def recall(
@@ -90,7 +88,7 @@ def _show(documents: Sequence[bytes], recalls: Sequence[Recall]) -> int:
         if _OBSERVATION not in encoded:
             continue
         try:
-            document = _decoder.decode(encoded)
+            document = decode(encoded)
         except (msgspec.DecodeError, ValueError):
             continue  # of another version, or damaged: the forwarder sends it as it is, and nobody can recall it
         for one in recalls:

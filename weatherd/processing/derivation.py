@@ -7,7 +7,6 @@ a sensor says itself, and outside of its domain a quantity is absent.
 """
 
 import datetime as dt
-import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -37,6 +36,14 @@ _VAPOUR_PRESSURE = "vapour pressure"  # remembered beside the quantities, and no
 
 _ABOUT_TWELVE_HOURS_MS = TWELVE_HOURS_MS - 30 * 60_000  # in half an hour the weather of then is still the same
 
+_OF_HUMIDITY: Mapping[str, Callable[[float, float], float | None]] = {
+    "dew_point_temperature": humidity.dew_point_temperature,
+    "frost_point_temperature": humidity.frost_point_temperature,
+    "mass_concentration_of_water_vapor_in_air": humidity.absolute_humidity,
+    "heat_index_of_air_temperature": comfort.heat_index,
+    "humidex": comfort.humidex,
+}
+
 _BADNESS = {
     Quality.GOOD: 0,
     Quality.UNCHECKED: 1,
@@ -59,6 +66,9 @@ class Sources(NamedTuple):
 EACH_FOR_ITSELF = Sources()
 
 
+_NO_PAST = Past()  # of those of whom nothing need be remembered
+
+
 class _Observed(NamedTuple):
     """One observation, while it is derived from; `known` is what of it lies within the domains."""
 
@@ -75,7 +85,7 @@ class _Observed(NamedTuple):
         if value is None or quantity in self.values:
             return False
         self.values[quantity] = value
-        self.quality[quantity] = functools.reduce(worse, [one.quality for one in made_of])
+        self.quality[quantity] = max((one.quality for one in made_of), key=_BADNESS.__getitem__)
         return True
 
 
@@ -171,8 +181,11 @@ class Derivation:
             for quantity, (least, greatest) in _DOMAINS.items()
             if quantity in values and least <= values[quantity] <= greatest
         }
-        past = self._past(sensor, labels) if sensor in self._named or known.keys() & _REMEMBERED else Past()
+        is_remembered = sensor in self._named or not _REMEMBERED.isdisjoint(known)
+        past = self._past(sensor, labels) if is_remembered else _NO_PAST
         observed = _Observed(sensor, time_ms, known, past, values, quality, reasons)
+        if not is_remembered:
+            return observed
         if (vapour := self._vapour_pressure(observed)) is not None:
             known[_VAPOUR_PRESSURE] = vapour
         for quantity, series in (
@@ -223,14 +236,7 @@ class Derivation:
         pair = self._pair(observed)
         if pair is None:
             return
-        formulas: Mapping[str, Callable[[float, float], float | None]] = {
-            "dew_point_temperature": humidity.dew_point_temperature,
-            "frost_point_temperature": humidity.frost_point_temperature,
-            "mass_concentration_of_water_vapor_in_air": humidity.absolute_humidity,
-            "heat_index_of_air_temperature": comfort.heat_index,
-            "humidex": comfort.humidex,
-        }
-        for quantity, formula in formulas.items():
+        for quantity, formula in _OF_HUMIDITY.items():
             observed.put(quantity, formula(pair[0].value, pair[1].value), *pair)
 
     def _derive_wind_chill(self, observed: _Observed) -> None:

@@ -128,6 +128,19 @@ class DocumentEncoder:
         )
 
 
+_document_decoder = msgspec.json.Decoder(Document)
+
+
+def decode(document: bytes) -> Document:
+    """
+    Decode a document of this or another version.
+
+    Raises:
+        ValueError: If it is none; msgspec's own error is one only since msgspec 0.21: catch both.
+    """
+    return _document_decoder.decode(document)
+
+
 def is_estimated(document: bytes) -> bool:
     """
     Tell whether the stamps of an encoded document are estimates.
