@@ -34,6 +34,8 @@ _DOMAINS: Mapping[str, tuple[float, float]] = {
 _REMEMBERED = frozenset({"air_temperature", "relative_humidity", "air_pressure"})
 _VAPOUR_PRESSURE = "vapour pressure"  # remembered beside the quantities, and none itself
 
+_MINUTE_LENGTH = len("2026-11-23T15:14")
+
 _ABOUT_TWELVE_HOURS_MS = TWELVE_HOURS_MS - 30 * 60_000  # in half an hour the weather of then is still the same
 
 _OF_HUMIDITY: Mapping[str, Callable[[float, float], float | None]] = {
@@ -103,6 +105,7 @@ class Derivation:
         self._sources = sources
         self._named = frozenset(filter(None, sources))
         self._pasts: dict[tuple[str, frozenset[tuple[str, str]]], Past] = {}
+        self._recalled: dict[tuple[str, ...], str] = {}
         self._clock_offset_ms: int | None = None
 
     def derive(
@@ -145,9 +148,16 @@ class Derivation:
         self._derive_wind_chill(observed)
 
     def recall(self, document: Document) -> None:
-        """Remember a document of an earlier run; the oldest come first."""
+        """Remember a document of an earlier run; the oldest come first, and of a minute one is enough."""
         if document.sensor is None or document.weather is None:
             return
+        transmitter = (document.sensor.name, *document.labels.values())
+        minute = document.timestamp[:_MINUTE_LENGTH]
+        if self._recalled.get(transmitter) == minute:
+            return
+        if len(self._recalled) > PASTS_MAX:
+            self._recalled.clear()
+        self._recalled[transmitter] = minute
         self._remember(
             document.sensor.name,
             time_ms_of(document.timestamp),
