@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).parents[2] / "config" / "weatherd.toml"
 
 # Values that every station chooses for itself; the file shows examples.
 EXAMPLES = {
-    "Config": {"station", "sensors", "sinks"},
+    "Config": {"station", "sensors", "sinks", "derive"},
     "Station": {"id", "latitude", "longitude", "elevation_m"},
     "Bmp280": {"name", "calibration"},
     "Htu21d": {"name", "calibration"},
@@ -34,6 +34,8 @@ EXAMPLES = {
         "calibration",
         "repeat_window_s",  # its default depends on others: a test of its own
     },
+    "Calibration": {"points", "date", "note"},
+    "Derive": {"temperature", "humidity", "pressure", "wind"},
     "Mapped": {"field", "unit", "counter_max"},
     "Sinks": {"logstash"},
     "Logstash": {"urls", "username", "password_file", "tls"},

@@ -99,3 +99,22 @@ def test_every_quantity_has_a_reduction() -> None:
     for quantity in QUANTITIES.values():
         assert isinstance(quantity.reduction, Reduction)
         assert reduce(quantity.name, 1.0).values[quantity.name] == pytest.approx(1.0)
+
+
+def test_of_codes_the_last_one_counts() -> None:
+    """The mean of two figures of a code table would be a third one."""
+    reducer = Reducer()
+    for code in (2.0, 7.0):
+        reducer.add({"characteristic_of_pressure_tendency": code})
+    reduced = reducer.reduce()
+    assert reduced.values == {"characteristic_of_pressure_tendency": 7.0}
+    assert reduced.statistics == {"characteristic_of_pressure_tendency": Statistics(2)}
+
+
+def test_a_quantity_that_was_left_out_is_missing_with_a_reason() -> None:
+    """A sensor that measures, but not everything, says so."""
+    reducer = Reducer(["air_pressure", "air_temperature"])
+    reducer.add({"air_pressure": 1000.0})
+    reduced = reducer.reduce()
+    assert reduced.quality["air_temperature"] == Quality.MISSING
+    assert reduced.reasons == {"air_temperature": "not_measured"}

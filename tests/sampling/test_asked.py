@@ -10,6 +10,7 @@ from weatherd.errors import BadChecksum, NoAnswer
 from weatherd.happenings import Happenings
 from weatherd.model import Event, Observation, Quality, Station
 from weatherd.processing.calibration import Line
+from weatherd.processing.derivation import Derivation
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition, State
@@ -29,7 +30,7 @@ class Bench:
             sensor,
             self.clock,
             self.queue,
-            Former(sensor.name, sensor.model, Station("here"), self.clock, calibration),
+            Former(sensor.name, sensor.model, Derivation(Station("here")), self.clock, calibration),
             Condition(sensor.name, self.clock, Happenings(self.queue, self.clock, self.log)),
             sample_period_s=1.0,
             report_period_s=10.0,

@@ -2,6 +2,7 @@ import pytest
 
 from tests.fakes import NOON_MS, FakeClock
 from weatherd.model import Arrival, Observation, Station
+from weatherd.processing.derivation import Derivation
 from weatherd.processing.reduction import Reducer
 from weatherd.sampling.forming import Former
 from weatherd.sampling.stamps import stamp
@@ -38,7 +39,7 @@ def form(turns: str, *, reduced: bool) -> Observation:
     clock = TurningClock()
     ended = stamp(clock)
     clock.turns = turns
-    former = Former("garden", "FAKE", Station("here"), clock, {})
+    former = Former("garden", "FAKE", Derivation(Station("here")), clock, {})
     if not reduced:
         return former.passed_on(Arrival({"air_temperature": 20.0}))
     reducer = Reducer()

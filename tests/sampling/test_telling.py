@@ -10,6 +10,7 @@ from weatherd.errors import SourceEnded
 from weatherd.happenings import Happenings
 from weatherd.model import Arrival, Event, Observation, Quality, Station
 from weatherd.processing.calibration import Line
+from weatherd.processing.derivation import Derivation
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition, State
 from weatherd.sampling.forming import Former
@@ -70,7 +71,7 @@ class Bench:
         return ToldSampler(
             "FAKE",
             self.clock,
-            Former(name, "FAKE", Station("here"), self.clock, calibration),
+            Former(name, "FAKE", Derivation(Station("here")), self.clock, calibration),
             Condition(name, self.clock, Happenings(self.queue, self.clock, self.log)),
             report_period_s=report_period_s,
         )

@@ -20,6 +20,7 @@ from tests.fakes import FakeClock, quiet_log, recording_log, settle
 from weatherd.errors import SourceEnded, UnavailableError
 from weatherd.happenings import Happenings
 from weatherd.model import Arrival, Event, Observation, Station
+from weatherd.processing.derivation import Derivation
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
@@ -171,7 +172,7 @@ async def test_a_program_is_started_again_with_backoff() -> None:
     log, said = recording_log()
     source = JsonLinesCommand({"garden": reader()}, clock, log, command=["sh", "-c", """echo '{"t": 1}'"""])
     condition = Condition("garden", clock, Happenings(queue, clock, log))
-    former = Former("garden", "jsonlines", Station("test"), clock, {})
+    former = Former("garden", "jsonlines", Derivation(Station("test")), clock, {})
     told = ToldSampler("jsonlines", clock, former, condition, report_period_s=0)
     listener = Listener(source, {"garden": told}, clock, queue, delays=lambda: iter([10.0, 20.0, 40.0]))
     async with cancelled_at_the_end(asyncio.create_task(listener.run())):
@@ -364,7 +365,7 @@ async def test_a_stop_while_there_is_no_room_is_quick_and_loses_nothing_handed_o
     told = ToldSampler(
         "jsonlines",
         clock,
-        Former("garden", "jsonlines", Station("test"), clock, {}),
+        Former("garden", "jsonlines", Derivation(Station("test")), clock, {}),
         Condition("garden", clock, Happenings(queue, clock, quiet_log())),
         report_period_s=0,
     )

@@ -6,15 +6,19 @@ The parameter `given` holds the keys that are spelled out in the table, right or
 mistakes of its own comes with only those of its fields that are right, so a check asks with `getattr`.
 """
 
-from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, KeysView, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from weatherd.config import schema
 from weatherd.config.locate import KeyPath
 from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password
-from weatherd.config.words import choice, quoted
+from weatherd.config.words import choice, nearest, quoted
 from weatherd.errors import ConfigError
 from weatherd.model import QUANTITIES, Reduction
 from weatherd.processing.units import convertible
@@ -93,6 +97,71 @@ def calibrates_what_it_yields(quantities: Mapping[str, Any], calibration: Mappin
             yield ("calibration", quantity), f"not among the quantities of this sensor: {words}"
 
 
+def points_or_a_line(given: KeysView[str]) -> Found:
+    """Refuse a calibration that is a table and a line at once."""
+    for key in ("offset", "slope"):
+        if "points" in given and key in given:
+            yield ("points",), f"goes not together with {key}; keep one of the two"
+
+
+def points_increase(given: KeysView[str], points: Sequence[Any]) -> Found:
+    """Refuse a table of which no single curve can be made."""
+    if "points" not in given or not all(isinstance(point, tuple) and len(point) == 2 for point in points):  # noqa: PLR2004  -- a pair
+        return  # of points that are none it is told already
+    if not all(isinstance(number, float) for point in points for number in point):
+        return
+    if len(points) < 2:  # noqa: PLR2004  -- one point is no line
+        yield ("points",), f"found {len(points)} of them; allowed is a list of 2 to 100 points"
+    for index, (before, behind) in enumerate(itertools.pairwise(points), 1):
+        for what, one, other in zip(("measured", "true"), before, behind, strict=True):
+            if one >= other:
+                yield (
+                    ("points", index),
+                    f"found {other} as its {what} value; allowed is more than {one}, as points increase",
+                )
+
+
+def speakers_are_there(sensors: Sequence[Any], derive: Any) -> Found:
+    """Refuse to derive from a sensor that is not there, or does not yield what is wanted of it."""
+    known = {name: sensor for sensor in sensors if (name := getattr(sensor, "name", None)) is not None}
+    for key, quantity in _DERIVED_FROM.items():
+        wanted = getattr(derive, key, None)
+        if wanted is None:
+            continue
+        if wanted not in known:
+            yield (
+                ("derive", key),
+                f"there is no sensor {quoted(wanted)}; {nearest(wanted, known) if known else 'add it'}",
+            )
+        elif (yields := _yields(known[wanted])) and quantity not in yields:
+            yield ("derive", key), f"{quoted(wanted)} does not yield {quantity}, but {choice(sorted(yields), 'and')}"
+
+
+def wind_chills_a_temperature(given: KeysView[str]) -> Found:
+    """Refuse a wind for which nobody tells whose temperature it chills."""
+    if "wind" in given and "temperature" not in given:
+        yield ("wind",), "goes only together with temperature"
+
+
+_DERIVED_FROM = {
+    "temperature": "air_temperature",
+    "humidity": "relative_humidity",
+    "pressure": "air_pressure",
+    "wind": "wind_speed",
+}
+
+
+def _yields(sensor: Any) -> Collection[str]:
+    """Return the quantities of a sensor: those that it maps, or those that can be calibrated; none if unknown."""
+    if isinstance(quantities := getattr(sensor, "quantities", None), Mapping):
+        return list(quantities)
+    if not isinstance(sensor, Struct):
+        return ()
+    hints = {field.name: field.type for field in fields(sensor)}
+    keys, *_ = get_args(hints.get("calibration")) or ((),)
+    return get_args(keys)
+
+
 def labels_differ(labels: Sequence[Any]) -> Found:
     """Refuse a label that is named twice."""
     yield from _twice("labels", labels, str)
@@ -169,6 +238,8 @@ def addresses_differ(sensors: Sequence[Any]) -> Found:
 
 
 CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
+    schema.Calibration: (points_or_a_line, points_increase),
+    schema.Derive: (wind_chills_a_temperature,),
     schema.Station: (together("latitude", "longitude"),),
     schema.Bmp280: (whole_multiple,),
     schema.Htu21d: (whole_multiple,),
@@ -183,6 +254,6 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     ),
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
-    schema.Config: (some_sensors, names_differ, addresses_differ),
+    schema.Config: (some_sensors, names_differ, addresses_differ, speakers_are_there),
 }
 """The checks of each table."""

@@ -6,6 +6,7 @@ is given beside it. What one key alone cannot tell stands in `weatherd.config.ch
 ``config/weatherd.toml``, which a test compares with this.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -51,13 +52,30 @@ class I2c(Struct, frozen=True):
     bus: Annotated[int, Meta(ge=0, le=255)] | Literal["simulated"] = 1
 
 
+Point = Annotated[
+    tuple[float, ...],
+    Meta(min_length=2, max_length=2, description="a list of two numbers: what was measured and what is true"),
+]
+
+
 class Calibration(Struct, frozen=True):
-    """One quantity's line: calibrated = slope * measured + offset, in the quantity's unit."""
+    """
+    One quantity's calibration, in the quantity's unit: calibrated = slope * measured + offset, or a table of points.
+
+    Attributes:
+        points: Measured and true value of each; straight lines between them, and on at both ends.
+        date: When it was found; for people, as is the note.
+        note: Beside what.
+    """
 
     offset: float = 0.0
     slope: Annotated[float, Meta(gt=0)] = 1.0
+    points: Annotated[tuple[Point, ...], Meta(max_length=100, description="a list of 2 to 100 points")] = ()
+    date: dt.date | None = None
+    note: Annotated[str, Meta(max_length=256)] = ""
 
 
+CpuHeat = Annotated[float, Meta(ge=0, le=2)]
 SamplePeriod = Annotated[float, Meta(ge=0.1, le=3600)]
 ReportPeriod = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -70,6 +88,7 @@ class Bmp280(Struct, frozen=True, tag_field="driver", tag="bmp280"):
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_pressure", "air_temperature"], Calibration] = {}
+    cpu_heat: CpuHeat = 0.0
 
 
 class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
@@ -80,6 +99,7 @@ class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_temperature", "relative_humidity"], Calibration] = {}
+    cpu_heat: CpuHeat = 0.0
 
 
 class Mapped(Struct, frozen=True):
@@ -150,6 +170,15 @@ SENSORS_MAX = 200
 Sensor = Bmp280 | Htu21d | JsonLines
 
 
+class Derive(Struct, frozen=True):
+    """The sensors that speak for the station where a quantity is derived from several; None: each for itself."""
+
+    temperature: Name | None = None
+    humidity: Name | None = None
+    pressure: Name | None = None
+    wind: Name | None = None
+
+
 class Queue(Struct, frozen=True):
     """Observations in memory, on their way to the journal."""
 
@@ -217,6 +246,7 @@ class Config(Struct, frozen=True):
         Meta(max_length=SENSORS_MAX, description=f"a list of at most {SENSORS_MAX} tables, each under [[sensors]]"),
     ] = ()
     i2c: I2c = I2c()
+    derive: Derive = Derive()
     queue: Queue = Queue()
     journal: Journal = Journal()
     sinks: Sinks = Sinks()

@@ -17,7 +17,9 @@ import structlog
 from weatherd import config
 from weatherd.backoff import full_jitter, slowly
 from weatherd.clock import SystemClock
+from weatherd.daemon.calibrating import CalibrationHistory, cpu_heat_of, curves_of, version_of
 from weatherd.daemon.keeping import Keeper
+from weatherd.daemon.recalling import Recall
 from weatherd.daemon.reloading import Plan, streams
 from weatherd.daemon.timekeeping import Timekeeper
 from weatherd.forwarding import Forwarder
@@ -25,7 +27,7 @@ from weatherd.happenings import Happenings
 from weatherd.journal import Notice, SqliteJournal, memory_file
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sensor, Sink, Source
-from weatherd.processing.calibration import Line
+from weatherd.processing.derivation import Derivation, Sources
 from weatherd.processing.documents import DocumentEncoder
 from weatherd.queueing import BoundedQueue
 from weatherd.recording import Recorder
@@ -64,6 +66,9 @@ class Parts:
     Attributes:
         samplers: One a sensor, in the order of the configuration.
         listeners: One a source; those of the samplers that are told work under them.
+        derivation: What all sensors are derived by.
+        calibrations: Tells where one has changed.
+        recalls: Who is shown the documents of earlier runs at the start.
     """
 
     settings: config.Config
@@ -81,6 +86,9 @@ class Parts:
     sources: list[Source]
     samplers: list[Sampler]
     listeners: list[Listener]
+    derivation: Derivation
+    calibrations: CalibrationHistory
+    recalls: list[Recall]
     log: Log
     simulated: "Adapter | None"
 
@@ -104,12 +112,12 @@ class Parts:
     def exchange_sampling(self, settings: config.Config, change: Plan) -> "Sampling":
         """Build what samples the sensors that a configuration begins with, in the place of those that have ended."""
         sampling = Sampling(
-            settings,
             change.start,
             log=self.log,
             clock=self.clock,
             queue=self.queue,
             happenings=self.happenings,
+            derivation=self.derivation,
             bus=self.bus or _bus(settings, self.clock, self.simulated),
         )
         self.bus = sampling.bus
@@ -183,7 +191,21 @@ def assemble(
         journal, clock, log, happenings, hold_max_s=settings.clock.hold_max_s, delays=journal_delays
     )
     bus = _bus(settings, clock, simulated)
-    sampling = Sampling(settings, settings.sensors, log=log, clock=clock, queue=queue, happenings=happenings, bus=bus)
+    derive = settings.derive
+    derivation = Derivation(
+        settings.station,
+        Sources(derive.temperature or "", derive.humidity or "", derive.pressure or "", derive.wind or ""),
+    )
+    calibrations = CalibrationHistory(happenings)
+    sampling = Sampling(
+        settings.sensors,
+        log=log,
+        clock=clock,
+        queue=queue,
+        happenings=happenings,
+        derivation=derivation,
+        bus=bus,
+    )
     return Parts(
         settings=settings,
         clock=clock,
@@ -204,6 +226,9 @@ def assemble(
         sources=sampling.sources,
         samplers=list(sampling.samplers.values()),
         listeners=sampling.listeners,
+        derivation=derivation,
+        calibrations=calibrations,
+        recalls=[derivation.recall, calibrations.recall],
         log=log,
         simulated=simulated,
     )
@@ -331,16 +356,16 @@ class Sampling:
 
     def __init__(
         self,
-        settings: config.Config,
         sensors: Sequence[config.Sensor],
         *,
         log: Log,
         clock: Clock,
         queue: BoundedQueue[Observation | Event],
         happenings: Happenings,
+        derivation: Derivation,
         bus: "Bus | None",
     ) -> None:
-        self._station = settings.station
+        self._derivation = derivation
         self._log = log
         self._clock = clock
         self._queue = queue
@@ -356,7 +381,7 @@ class Sampling:
             former = self._former(settings, JSONLINES)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
         assert self.bus is not None
-        sensor = _sensor(settings, self.bus)
+        sensor = self._without_heat(settings, _sensor(settings, self.bus))
         return AskedSampler(
             sensor,
             self._clock,
@@ -380,9 +405,22 @@ class Sampling:
             delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
         )
 
+    def _without_heat(self, settings: config.Sensor, sensor: Sensor) -> Sensor:
+        if not (share := cpu_heat_of(settings)):
+            return sensor
+        from weatherd.sensors.heat import CpuThermometer, WithoutHeat
+
+        return WithoutHeat(sensor, CpuThermometer(self._log), share)
+
     def _former(self, settings: config.Sensor, model: str) -> Former:
-        lines = {quantity: Line(given.offset, given.slope) for quantity, given in settings.calibration.items()}
-        return Former(settings.name, model, self._station, self._clock, lines)
+        return Former(
+            settings.name,
+            model,
+            self._derivation,
+            self._clock,
+            curves_of(settings),
+            calibration_version=version_of(settings),
+        )
 
 
 def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonLines]]:

@@ -24,6 +24,7 @@ from weatherd.control import ControlServer, runtime_folders
 from weatherd.daemon import status
 from weatherd.daemon.answers import answers
 from weatherd.daemon.assembly import JOURNAL_DELAY_S_MAX, Log, assemble
+from weatherd.daemon.recalling import Recall, recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
@@ -127,6 +128,7 @@ class Daemon:
         """
         try:
             await self._open_journal()
+            await self._recall(self.parts.recalls)
         except JournalUnavailable as error:
             if not error.may_pass:
                 raise
@@ -155,6 +157,11 @@ class Daemon:
                 "the runtime folder is not in memory: young observations are kept on the card, which wears it more"
             )
             self._log.warning("daemon.runtime_folder_on_card", message=message, hint=_TMPFS_HINT)
+
+    async def _recall(self, recalls: Sequence[Recall]) -> None:
+        """Show what was observed before the start to those who need it."""
+        await recall(self.parts.journal, self._clock, self._log, recalls)
+        self.parts.calibrations.settle(self.parts.settings.sensors)
 
     async def _open_doors(self) -> None:
         for source in self.parts.sources:
@@ -221,6 +228,8 @@ class Daemon:
             except JournalError as error:
                 self.parts.recorder.pause(error)
             else:
+                # The others have begun without their past.
+                await self._recall([self.parts.calibrations.recall])
                 self._start_keeping(group)
                 return
 
@@ -284,6 +293,7 @@ class Daemon:
         ended = [loop for loop in self._sampling if loop.names & change.stop]
         await self._stop_sampling(ended)
         sampling = self.parts.exchange_sampling(settings, change)
+        self.parts.calibrations.settle(settings.sensors)
         for source in sampling.sources:
             try:
                 await source.open()

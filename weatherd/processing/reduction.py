@@ -1,9 +1,9 @@
 """
 Reduction: many measurements of one report period become one value each, with their spread.
 
-How, is the quantity's own: most are averaged, rain is summed, the strongest gust counts, and directions are averaged
-as unit vectors. A measurement that failed is not filled in; a period in which all failed is `missing`, with the last
-reason.
+How, is the quantity's own: most are averaged, rain is summed, the strongest gust counts, directions are averaged as
+unit vectors, and of codes the last one counts. A measurement that failed is not filled in; a period in which all failed
+is `missing`, with the last reason.
 """
 
 import dataclasses
@@ -15,6 +15,9 @@ from weatherd.model import QUANTITIES, Measurement, Quality, Reduction, Statisti
 NO_MEAN_DIRECTION = "no_mean_direction"
 """The reason for a missing direction: those that there were cancel each other out."""
 
+NOT_MEASURED = "not_measured"
+"""The reason for a missing value of a sensor that has measured, but not this quantity."""
+
 _NO_DIRECTION = 1e-6  # length of the mean vector below which opposite directions have cancelled out
 _ALONE = Statistics(1)
 
@@ -22,12 +25,12 @@ _ALONE = Statistics(1)
 class Accumulator:
     """The running sums of one quantity."""
 
-    __slots__ = ("_cosines", "_count", "_max", "_min", "_reduction", "_sines", "_sum")
+    __slots__ = ("_cosines", "_count", "_last", "_max", "_min", "_reduction", "_sines", "_sum")
 
     def __init__(self, reduction: Reduction) -> None:
         self._reduction = reduction
         self._count = 0
-        self._sum = self._sines = self._cosines = 0.0
+        self._sum = self._sines = self._cosines = self._last = 0.0
         self._min = math.inf
         self._max = -math.inf
 
@@ -44,6 +47,7 @@ class Accumulator:
             self._sines += spread.count * math.sin(math.radians(value))
             self._cosines += spread.count * math.cos(math.radians(value))
             return
+        self._last = value
         self._sum += value if self._reduction is Reduction.SUM else value * spread.count
         self._min = min(self._min, value if spread.min is None else spread.min)
         self._max = max(self._max, value if spread.max is None else spread.max)
@@ -58,6 +62,8 @@ class Accumulator:
                 return self._sum
             case Reduction.MAX:
                 return self._max
+            case Reduction.LAST:
+                return self._last
             case Reduction.DIRECTION:
                 if math.hypot(self._sines, self._cosines) / self._count < _NO_DIRECTION:
                     return None
@@ -128,5 +134,5 @@ class Reducer:
             reduced.quality[quantity] = Quality.UNCHECKED
         for quantity in self._quantities:
             if quantity not in self._accumulators:
-                reduced.miss(quantity, self._reason)
+                reduced.miss(quantity, self._reason or NOT_MEASURED)
         return reduced

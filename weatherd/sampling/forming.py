@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from weatherd.model import Arrival, Observation, Quality, Station
+from weatherd.model import Arrival, Observation, Quality
 from weatherd.ports import Clock
-from weatherd.processing.calibration import Line, calibrate
-from weatherd.processing.derivation import derive
+from weatherd.processing.calibration import Curve, calibrate
+from weatherd.processing.derivation import Derivation
 from weatherd.processing.reduction import Reduced
 from weatherd.sampling.stamps import Stamp, stamp
 
@@ -17,19 +17,28 @@ class Former:
     Args:
         sensor: The sensor's name.
         model: What kind of part it is.
-        station: For what is derived.
+        derivation: Adds what is derived, for all sensors of the station.
         clock: Gives the time of recording.
         calibration: By quantity, applied to every measurement.
+        calibration_version: Goes into every document; empty if there is no calibration.
     """
 
     def __init__(
-        self, sensor: str, model: str, station: Station, clock: Clock, calibration: Mapping[str, Line]
+        self,
+        sensor: str,
+        model: str,
+        derivation: Derivation,
+        clock: Clock,
+        calibration: Mapping[str, Curve],
+        *,
+        calibration_version: str = "",
     ) -> None:
         self._sensor = sensor
         self._model = model
-        self._station = station
+        self._derivation = derivation
         self._clock = clock
         self.calibration = calibration
+        self._calibration_version = calibration_version
 
     def reduced(self, reduced: Reduced, ended: Stamp, labels: Mapping[str, str]) -> Observation:
         """
@@ -47,7 +56,15 @@ class Former:
         is_final = ended.offset_ms is None
         if not is_final or clock_offset_ms is None:
             observed_at_ms = min(observed_at_ms, now.time_ms)
-        derive(reduced.values, reduced.quality, self._station)
+        self._derivation.derive(
+            self._sensor,
+            observed_at_ms,
+            reduced.values,
+            reduced.quality,
+            reduced.reasons,
+            labels=labels,
+            clock_offset_ms=clock_offset_ms,
+        )
         return Observation(
             sensor=self._sensor,
             model=self._model,
@@ -58,6 +75,7 @@ class Former:
             quality=reduced.quality,
             quality_reasons=reduced.reasons,
             labels=labels,
+            calibration=self._calibration_version,
             clock_offset_ms=None if is_final else clock_offset_ms,
             clock_synchronized=self._clock.synchronized(),
         )
@@ -68,15 +86,27 @@ class Former:
         clock_offset_ms = self._clock.offset_ms()
         values = dict(calibrate(arrival.measurement, self.calibration))
         quality = dict.fromkeys(values, Quality.UNCHECKED)
-        derive(values, quality, self._station)
+        reasons: dict[str, str] = {}
+        observed_at_ms = now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms
+        self._derivation.derive(
+            self._sensor,
+            observed_at_ms,
+            values,
+            quality,
+            reasons,
+            labels=arrival.labels,
+            clock_offset_ms=clock_offset_ms,
+        )
         return Observation(
             sensor=self._sensor,
             model=self._model,
-            observed_at_ms=now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms,
+            observed_at_ms=observed_at_ms,
             recorded_at_ms=now_ms,
             values=values,
             quality=quality,
+            quality_reasons=reasons,
             labels=arrival.labels,
+            calibration=self._calibration_version,
             clock_offset_ms=clock_offset_ms if arrival.observed_at_ms is None else None,
             clock_synchronized=self._clock.synchronized(),
         )
