@@ -1,12 +1,13 @@
 """The last step before the queue: an observation from what was measured and reduced."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from weatherd.model import Arrival, Observation, Quality, Station
 from weatherd.ports import Clock
 from weatherd.processing.calibration import Line, calibrate
 from weatherd.processing.derivation import derive
-from weatherd.processing.reduction import Reduced
+from weatherd.processing.quality import QualityControl, check_consistency
+from weatherd.processing.reduction import Reduced, Reducer
 from weatherd.sampling.stamps import Stamp, stamp
 
 
@@ -20,16 +21,29 @@ class Former:
         station: For what is derived.
         clock: Gives the time of recording.
         calibration: By quantity, applied to every measurement.
+        quality_control: Flags the values; by default with the limits of the standard.
     """
 
     def __init__(
-        self, sensor: str, model: str, station: Station, clock: Clock, calibration: Mapping[str, Line]
+        self,
+        sensor: str,
+        model: str,
+        station: Station,
+        clock: Clock,
+        calibration: Mapping[str, Line],
+        *,
+        quality_control: QualityControl | None = None,
     ) -> None:
         self._sensor = sensor
         self._model = model
         self._station = station
         self._clock = clock
         self.calibration = calibration
+        self.quality_control = quality_control or QualityControl()
+
+    def reducer(self, quantities: Sequence[str] = ()) -> Reducer:
+        """Return an empty reducer, which leaves out what is not plausible."""
+        return Reducer(quantities, self.quality_control.sample_ranges)
 
     def reduced(self, reduced: Reduced, ended: Stamp, labels: Mapping[str, str]) -> Observation:
         """
@@ -47,7 +61,7 @@ class Former:
         is_final = ended.offset_ms is None
         if not is_final or clock_offset_ms is None:
             observed_at_ms = min(observed_at_ms, now.time_ms)
-        derive(reduced.values, reduced.quality, self._station)
+        self._judge(reduced, observed_at_ms, labels)
         return Observation(
             sensor=self._sensor,
             model=self._model,
@@ -66,17 +80,24 @@ class Former:
         """Form an observation of a single arrival."""
         now_ms = self._clock.now_ms()
         clock_offset_ms = self._clock.offset_ms()
+        observed_at_ms = now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms
         values = dict(calibrate(arrival.measurement, self.calibration))
-        quality = dict.fromkeys(values, Quality.UNCHECKED)
-        derive(values, quality, self._station)
+        reduced = Reduced(values, quality=dict.fromkeys(values, Quality.UNCHECKED))
+        self._judge(reduced, observed_at_ms, arrival.labels)
         return Observation(
             sensor=self._sensor,
             model=self._model,
-            observed_at_ms=now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms,
+            observed_at_ms=observed_at_ms,
             recorded_at_ms=now_ms,
-            values=values,
-            quality=quality,
+            values=reduced.values,
+            quality=reduced.quality,
+            quality_reasons=reduced.reasons,
             labels=arrival.labels,
             clock_offset_ms=clock_offset_ms if arrival.observed_at_ms is None else None,
             clock_synchronized=self._clock.synchronized(),
         )
+
+    def _judge(self, reduced: Reduced, observed_at_ms: int, labels: Mapping[str, str]) -> None:
+        self.quality_control.judge(reduced, observed_at_ms, labels)
+        derive(reduced.values, reduced.quality, self._station)
+        check_consistency(reduced)
