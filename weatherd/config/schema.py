@@ -24,6 +24,7 @@ from weatherd.config.kinds import (
     FilePlace,
     Listen,
     Name,
+    Off,
     QuantityName,
     Shown,
     Text,
@@ -58,6 +59,16 @@ class Calibration(Struct, frozen=True):
     slope: Annotated[float, Meta(gt=0)] = 1.0
 
 
+class Limits(Struct, frozen=True):
+    """One quantity's limits for quality control, narrower than the standard's; None for those of the standard."""
+
+    min: float | None = None
+    max: float | None = None
+    step: Annotated[float, Meta(gt=0)] | Off | None = None
+    step_doubtful: Annotated[float, Meta(gt=0)] | Off | None = None
+    least_change: Annotated[float, Meta(gt=0)] | Off | None = None
+
+
 SamplePeriod = Annotated[float, Meta(ge=0.1, le=3600)]
 ReportPeriod = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -70,6 +81,7 @@ class Bmp280(Struct, frozen=True, tag_field="driver", tag="bmp280"):
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_pressure", "air_temperature"], Calibration] = {}
+    limits: Mapping[Literal["air_pressure", "air_temperature"], Limits] = {}
 
 
 class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
@@ -80,6 +92,7 @@ class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_temperature", "relative_humidity"], Calibration] = {}
+    limits: Mapping[Literal["air_temperature", "relative_humidity"], Limits] = {}
 
 
 class Mapped(Struct, frozen=True):
@@ -127,6 +140,7 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
     report_period_s: Annotated[float, Meta(ge=0, le=86_400, description="0 or from 1 to 86400")] = 10.0
     repeat_window_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
     calibration: Mapping[QuantityName, Calibration] = {}
+    limits: Mapping[QuantityName, Limits] = {}
 
     @property
     def effective_repeat_window_s(self) -> float:

@@ -7,11 +7,12 @@ only if the configuration has it: each costs memory that a Pi has better use for
 
 import dataclasses
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
 from weatherd import config
@@ -27,6 +28,8 @@ from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sensor, Sink, Source
 from weatherd.processing.calibration import Line
 from weatherd.processing.documents import DocumentEncoder
+from weatherd.processing.limits import LIMITS, Limits, narrowed
+from weatherd.processing.quality import QualityControl
 from weatherd.queueing import BoundedQueue
 from weatherd.recording import Recorder
 from weatherd.sampling.asked import AskedSampler
@@ -341,7 +344,7 @@ class Sampling:
     def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
         condition = Condition(settings.name, self._clock, self._happenings)
         if isinstance(settings, config.JsonLines):
-            former = self._former(settings, JSONLINES)
+            former = self._former(settings, JSONLINES, condition, samples_count=0)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
         assert self.bus is not None
         sensor = _sensor(settings, self.bus)
@@ -349,7 +352,12 @@ class Sampling:
             sensor,
             self._clock,
             self._queue,
-            self._former(settings, sensor.model),
+            self._former(
+                settings,
+                sensor.model,
+                condition,
+                samples_count=round(settings.report_period_s / settings.sample_period_s),
+            ),
             condition,
             sample_period_s=settings.sample_period_s,
             report_period_s=settings.report_period_s,
@@ -368,9 +376,20 @@ class Sampling:
             delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
         )
 
-    def _former(self, settings: config.Sensor, model: str) -> Former:
+    def _former(self, settings: config.Sensor, model: str, condition: Condition, *, samples_count: int) -> Former:
         lines = {quantity: Line(given.offset, given.slope) for quantity, given in settings.calibration.items()}
-        return Former(settings.name, model, self._station, self._clock, lines)
+        quality_control = QualityControl(
+            _limits(settings.limits),
+            report_period_s=settings.report_period_s,
+            samples_count=samples_count,
+            turned=condition.turned,
+        )
+        return Former(settings.name, model, self._station, self._clock, lines, quality_control=quality_control)
+
+
+def _limits(narrower: Mapping[Any, config.Limits]) -> Mapping[str, Limits]:
+    given = {quantity: msgspec.structs.asdict(limits) for quantity, limits in narrower.items()}
+    return {**LIMITS, **{quantity: narrowed(LIMITS[quantity], limits) for quantity, limits in given.items()}}
 
 
 def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonLines]]:

@@ -9,8 +9,8 @@ Sources:
 """
 
 import math
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from weatherd.model import QUANTITIES, Reduction
 
@@ -74,3 +74,40 @@ LIMITS: Mapping[str, Limits] = {
 def sample_ranges(limits: Mapping[str, Limits]) -> Mapping[str, Range]:
     """Return the range of every quantity whose single samples are tested: an amount is judged as a whole."""
     return {quantity: Range(its.min, its.max) for quantity, its in limits.items() if quantity not in AMOUNTS}
+
+
+Given = Mapping[str, float | bool | None]
+"""What a station gives of `Limits`, by field: None keeps the standard's, False turns a test off."""
+
+
+def narrowed(standard: Limits, given: Given) -> Limits:
+    """Return limits with what a station gives in their place."""
+    replaced: dict[str, Any] = {
+        key: None if value is False else float(value) for key, value in given.items() if value is not None
+    }
+    return standard._replace(**replaced)
+
+
+def wider(standard: Limits, given: Given) -> Iterator[tuple[str, str]]:
+    """Yield each limit that is wider than the standard's, with what was found and what is allowed."""
+    narrow = narrowed(standard, {key: given[key] for key in ("min", "max")})
+    for key in ("min", "max"):
+        if (value := given[key]) is None:
+            continue
+        if not standard.min <= value <= standard.max:
+            yield key, f"found {value}; allowed is a number from {standard.min} to {standard.max}"
+        elif narrow.min >= narrow.max:
+            yield key, f"found {value}; min must be less than max, which are {narrow.min} and {narrow.max}"
+    for key, bound, is_least in (
+        ("step", standard.step, False),
+        ("step_doubtful", standard.step_doubtful or standard.step, False),
+        ("least_change", standard.least_change, True),
+    ):
+        if (value := given[key]) is None or value is False:
+            continue
+        if bound is None:
+            yield key, "there is no such test of this quantity"
+        elif is_least and value < bound:
+            yield key, f"found {value}; allowed is false or a number of at least {bound}"
+        elif not is_least and value > bound:
+            yield key, f"found {value}; allowed is false or a number above 0 and up to {bound}"
