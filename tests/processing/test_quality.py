@@ -243,6 +243,14 @@ def test_stuck_and_moving_again_are_told_once_each() -> None:
     assert bench.turns == [("air_pressure", {}, True), ("air_pressure", {}, False)]
 
 
+def test_a_value_at_the_edge_is_not_told_each_minute() -> None:
+    """The flag follows the least change, the events only what has certainly moved."""
+    bench = Bench()
+    flags = bench.row("air_pressure", [1000.0] * 61 + [1000.11, 1000.0] * 60)
+    assert flags[60:63] == [(Quality.DOUBTFUL, "persistence"), GOOD, GOOD]
+    assert bench.turns == [("air_pressure", {}, True)]
+
+
 def test_a_stuck_transmitter_is_told_by_its_labels() -> None:
     """Of several, people must know which."""
     bench = Bench()

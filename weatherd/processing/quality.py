@@ -40,6 +40,8 @@ TRANSMITTERS_MAX = 256
 _NOT_ABOVE = (("dew_point_temperature", "air_temperature"), ("wind_speed", "wind_speed_of_gust"))
 _EPSILON = 1e-9  # what floats lose: 0.5 hPa are no more than 0.5 hPa
 
+_CERTAINLY_MOVED = 2  # times the least change, so that a value at its edge does not get stuck each minute
+
 _Verdict = tuple[Quality, str]
 _GOOD: _Verdict = (Quality.GOOD, "")
 
@@ -123,6 +125,9 @@ class QualityControl:
         """
         Take in what this sensor observed before the daemon started; the oldest first.
 
+        Only where the present time is known: while it is an estimate, nobody knows how long the daemon was gone, and
+        the weather of yesterday would be compared with that of today.
+
         Raises:
             ValueError: If the document's stamp is none.
         """
@@ -203,9 +208,10 @@ def _persists(history: History, limits: Limits, least_change: float, value: floa
         if history.stuck_at is None:
             history.stuck_at = value
         return True
-    # Where less than an hour is known, only a value that has moved says that the quantity does.
-    if history.stuck_at is not None and (span is not None or abs(value - history.stuck_at) >= least_change - _EPSILON):
-        history.stuck_at = None
+    if history.stuck_at is not None:
+        moved = max(span or 0.0, abs(value - history.stuck_at))
+        if moved >= least_change * _CERTAINLY_MOVED - _EPSILON:
+            history.stuck_at = None
     return False
 
 

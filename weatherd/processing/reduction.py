@@ -58,7 +58,7 @@ class Accumulator:
         self._min = min(self._min, value if spread.min is None else spread.min)
         self._max = max(self._max, value if spread.max is None else spread.max)
 
-    def reject(self, count: int = 1) -> None:
+    def reject(self, count: int) -> None:
         """Count measurements that are left out."""
         self._rejected_count += count
 
