@@ -11,11 +11,11 @@ from tests.end_to_end.stations import (
 )
 from weatherd.testing.logstash import LogstashStandIn
 
-NARROWER = "\n[sensors.limits]\nair_temperature = { max = -10.0 }\nair_pressure = { least_change = false }\n"
+NARROWER = "\n[sensors.limits]\nair_temperature.max = -10.0\nair_pressure.least_change = false\n"
 
 
 async def test_limits_of_the_configuration_reach_the_documents_and_the_status(tmp_path: Path) -> None:
-    """Each temperature above the station's own limit keeps its number and is flagged; the status tells the last flags."""
+    """Each temperature above the station's own limit keeps its number and is flagged; the status tells the last."""
     async with LogstashStandIn() as logstash, station(tmp_path, logstash.url, DAY_SENSOR + NARROWER) as running:
         await running.wait_for("READY=1")
         await write_lines(tmp_path, day_lines())

@@ -113,6 +113,11 @@ def test_a_step_is_judged_by_its_size(quantity: str, value: float, doubtful: flo
         assert Bench().row(quantity, [value, value + step]) == [GOOD, flag]
 
 
+def test_what_floats_lose_is_no_step() -> None:
+    """16.1 - 6.1 is a little more than 10."""
+    assert Bench().row("relative_humidity", [6.1, 16.1]) == [GOOD, GOOD]
+
+
 def test_a_spike_is_told_alone_and_not_the_return_from_it() -> None:
     """What was not believed is nothing to compare with."""
     spike = (Quality.ERRONEOUS, "step")
@@ -135,6 +140,11 @@ def test_within_a_minute_a_step_is_measured_from_the_mean_of_the_last_whole_one(
     assert bench.one("air_temperature", 23.1, 64.0) == (Quality.ERRONEOUS, "step")
 
 
+def test_the_end_of_a_minute_belongs_to_it() -> None:
+    """An observation of 12:01:00 was made in the minute before."""
+    assert Bench(report_period_s=30.0).row("air_temperature", [18.0, 21.0, 22.4], 30.0, start_s=30.0) == [GOOD] * 3
+
+
 def test_in_the_first_minute_a_step_is_measured_from_what_there_is_of_it() -> None:
     """A spike soon after the start is found, too."""
     assert Bench(report_period_s=2.0).row("air_temperature", [20.0, 20.1, 30.0], 2.0, start_s=2.0)[-1][1] == "step"
@@ -153,6 +163,7 @@ def test_what_comes_late_is_compared_but_changes_nothing() -> None:
     assert bench.one("air_temperature", 22.0, 240.0) == GOOD
     assert bench.one("air_temperature", 23.1, 180.0) == GOOD, "two minutes allow six degrees"
     assert bench.one("air_temperature", 26.1, 180.0) == (Quality.ERRONEOUS, "step")
+    assert bench.one("air_temperature", 23.1, 360.0) == (Quality.ERRONEOUS, "step")
     assert bench.one("air_temperature", 22.9, 360.0) == GOOD
     assert bench.one("air_temperature", 26.0, 420.0) == (Quality.ERRONEOUS, "step")
 
@@ -232,6 +243,11 @@ def test_a_calm_night_is_not_doubted() -> None:
     assert Bench().row("wind_speed", [0.2] * 61)[-1] == (Quality.DOUBTFUL, "persistence")
 
 
+def test_a_calm_after_wind_is_not_doubted() -> None:
+    """The wind of more than an hour ago does not count any more."""
+    assert set(Bench().row("wind_speed", [5.0, 7.0, 6.0] * 40 + [0.0] * 300)) == {GOOD}
+
+
 def test_stuck_and_moving_again_are_told_once_each() -> None:
     """However long it lasts, and with a spike and a pause in between."""
     bench = Bench()
@@ -249,6 +265,16 @@ def test_a_value_at_the_edge_is_not_told_each_minute() -> None:
     flags = bench.row("air_pressure", [1000.0] * 61 + [1000.11, 1000.0] * 60)
     assert flags[60:63] == [(Quality.DOUBTFUL, "persistence"), GOOD, GOOD]
     assert bench.turns == [("air_pressure", {}, True)]
+
+
+def test_a_slow_drift_is_told_when_it_has_certainly_moved() -> None:
+    """0.09 hPa an hour are doubtful all the way, and after two hours no longer the value that it was stuck at."""
+    bench = Bench()
+    flags = bench.row("air_pressure", [1000.0 + minute * 0.0015 for minute in range(194)])
+    assert set(flags[60:]) == {(Quality.DOUBTFUL, "persistence")}
+    assert [is_stuck for _, _, is_stuck in bench.turns] == [True]
+    assert bench.one("air_pressure", 1000.35, 194 * 60.0) == GOOD
+    assert [is_stuck for _, _, is_stuck in bench.turns] == [True, False]
 
 
 def test_a_stuck_transmitter_is_told_by_its_labels() -> None:
@@ -330,8 +356,8 @@ def test_what_was_not_believed_is_not_recalled() -> None:
     """Neither what was erroneous nor a doubtful step is something to compare with."""
     bench = Bench()
     bench.control.recall(_decoder.decode(encoded({"air_pressure": 1000.0}, 0.0)))
-    for flag in (Quality.ERRONEOUS, Quality.DOUBTFUL):
-        flagged = {"quality": {"air_pressure": flag}, "quality_reasons": {"air_pressure": "step"}}
+    for flag, reason in ((Quality.ERRONEOUS, "range"), (Quality.DOUBTFUL, "step")):
+        flagged = {"quality": {"air_pressure": flag}, "quality_reasons": {"air_pressure": reason}}
         bench.control.recall(_decoder.decode(encoded({"air_pressure": 1001.5}, 60.0, **flagged)))
     assert bench.one("air_pressure", 1000.1, 120.0) == GOOD
     assert bench.one("air_pressure", 1001.2, 180.0) == (Quality.DOUBTFUL, "step")

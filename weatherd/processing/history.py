@@ -22,7 +22,6 @@ class History:
     The last hour of one quantity of one transmitter.
 
     Attributes:
-        mean: Of the whole minutes, of which there must be one.
         stuck_at: The value at which it was found to be stuck; None while it moves. It outlives a gap.
     """
 
@@ -36,8 +35,6 @@ class History:
         "_reference",
         "_since_ms",
         "_sum",
-        "_total",
-        "mean",
         "stuck_at",
     )
 
@@ -49,7 +46,7 @@ class History:
     def _begin(self) -> None:
         self._means.clear()
         self._minute = self._count = self._since_ms = self._newest_ms = 0
-        self._sum = self._total = self.mean = 0.0
+        self._sum = 0.0
         self._lowest, self._highest = math.inf, -math.inf
         self._reference: tuple[float, int] | None = None
 
@@ -86,6 +83,10 @@ class History:
             return None
         return max(self._highest, value) - min(self._lowest, value)
 
+    def mean(self) -> float:
+        """Return the mean of the whole minutes, where `span` is known."""
+        return sum(mean for _, mean in self._means) / len(self._means)
+
     def take(self, value: float, time_ms: int) -> None:
         """Take in a value that is believed, unless it is late; its time was reached."""
         if time_ms < self._newest_ms:
@@ -102,20 +103,17 @@ class History:
         mean = self._sum / self._count
         self._reference = mean, self._newest_ms
         self._means.append((self._minute, mean))
-        self._total += mean
         self._lowest, self._highest = min(self._lowest, mean), max(self._highest, mean)
         self._sum, self._count = 0.0, 0
         while (oldest := self._means[0])[0] < minute - HOUR_MINUTES:
             self._means.popleft()
-            self._total -= oldest[1]
             if not self._lowest < oldest[1] < self._highest:
                 self._survey()
-        self.mean = self._total / len(self._means)
 
     def _survey(self) -> None:
         """Find the extremes anew, because one of them is more than an hour old."""
         means = [mean for _, mean in self._means]
-        self._lowest, self._highest, self._total = min(means), max(means), sum(means)
+        self._lowest, self._highest = min(means), max(means)
 
 
 def _minute(time_ms: int) -> int:

@@ -204,7 +204,7 @@ def _stepped(history: History, limits: Limits, value: float, time_ms: int) -> _V
 def _persists(history: History, limits: Limits, least_change: float, value: float, time_ms: int) -> bool:
     """Tell whether an hour has gone by without a change, and note when that begins and ends."""
     span = history.span(value, time_ms)
-    if span is not None and span < least_change - _EPSILON and history.mean > limits.calm:
+    if span is not None and span < least_change - _EPSILON and history.mean() > limits.calm:
         if history.stuck_at is None:
             history.stuck_at = value
         return True
