@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import NOON_MS
-from weatherd.model import QUANTITIES, Observation, Quality, Station, Statistics
+from weatherd.model import Observation, Quality, Station, Statistics
 from weatherd.processing.documents import DocumentEncoder
 from weatherd.processing.limits import LIMITS
 from weatherd.processing.quality import TRANSMITTERS_MAX, QualityControl, check_consistency
@@ -35,9 +35,11 @@ class Bench:
         at_s: float = 0.0,
         labels: Mapping[str, str] = {},
         statistics: Mapping[str, Statistics] = {},
+        *,
+        is_estimated: bool = False,
     ) -> Reduced:
         reduced = Reduced(dict(values), dict(statistics), dict.fromkeys(values, Quality.UNCHECKED))
-        self.control.judge(reduced, NOON_MS + round(at_s * 1000), labels)
+        self.control.judge(reduced, NOON_MS + round(at_s * 1000), labels, is_estimated=is_estimated)
         return reduced
 
     def one(self, quantity: str, value: float, at_s: float = 0.0, labels: Mapping[str, str] = {}) -> Flag:
@@ -53,9 +55,9 @@ class Bench:
 # Plausible range
 
 
-@pytest.mark.parametrize("quantity", sorted(QUANTITIES))
+@pytest.mark.parametrize("quantity", sorted(LIMITS))
 def test_both_ends_of_the_range_are_plausible_and_what_is_beyond_is_erroneous(quantity: str) -> None:
-    """Every quantity has a range."""
+    """Whatever the quantity."""
     limits = LIMITS[quantity]
     for value in (limits.min, limits.max):
         assert Bench().one(quantity, value) == GOOD
@@ -363,9 +365,17 @@ def test_what_was_not_believed_is_not_recalled() -> None:
     assert bench.one("air_pressure", 1001.2, 180.0) == (Quality.DOUBTFUL, "step")
 
 
+def test_what_was_recalled_is_forgotten_while_the_time_is_an_estimate() -> None:
+    """A station without a clock wakes up right after its last entry, be that a minute ago or a day."""
+    bench = Bench()
+    bench.control.recall(_decoder.decode(encoded({"air_temperature": 20.0}, 0.0)))
+    assert bench.judge({"air_temperature": -5.0}, 1.0, is_estimated=True).reasons == {}
+    assert bench.judge({"air_temperature": 20.0}, 2.0, is_estimated=True).reasons == {"air_temperature": "step"}
+
+
 # Whatever comes
 
-anything = st.dictionaries(st.sampled_from(sorted(QUANTITIES)), st.floats(-1e15, 1e15), min_size=1)
+anything = st.dictionaries(st.sampled_from(sorted(LIMITS)), st.floats(-1e15, 1e15), min_size=1)
 
 
 @given(st.lists(st.tuples(anything, st.integers(-10_000_000, 10_000_000)), max_size=20))

@@ -100,7 +100,9 @@ def concerns_what_it_yields(
 def limits_are_narrower(limits: Mapping[str, Any]) -> Found:
     """Refuse limits wider than those of the standard, and those of a test that the quantity does not have."""
     for quantity, given in limits.items():
-        if quantity in LIMITS:
+        if quantity in QUANTITIES and quantity not in LIMITS:
+            yield ("limits", quantity), "there is no test of this quantity"
+        elif quantity in LIMITS:
             for key, message in wider(LIMITS[quantity], {key: getattr(given, key, None) for key in Limits._fields}):
                 yield ("limits", quantity, key), message
 

@@ -27,7 +27,7 @@ from weatherd.journal import Notice, SqliteJournal, memory_file
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sensor, Sink, Source
 from weatherd.processing.calibration import Line
-from weatherd.processing.documents import DocumentEncoder
+from weatherd.processing.documents import Document, DocumentEncoder
 from weatherd.processing.limits import LIMITS, Limits, narrowed
 from weatherd.processing.quality import QualityControl
 from weatherd.queueing import BoundedQueue
@@ -337,9 +337,15 @@ class Sampling:
         self._queue = queue
         self._happenings = happenings
         self.bus = bus
+        self._quality_controls: dict[str, QualityControl] = {}
         self.samplers = {sensor.name: self._sampler(sensor) for sensor in sensors}
         self.sources: list[Source] = []
         self.listeners = [self._listener(told) for told in _streams(sensors)]
+
+    def recall(self, document: Document) -> None:
+        """Show the quality control of its sensor what an earlier run observed; the oldest come first."""
+        if document.sensor is not None and (control := self._quality_controls.get(document.sensor.name)):
+            control.recall(document)
 
     def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
         condition = Condition(settings.name, self._clock, self._happenings)
@@ -378,7 +384,7 @@ class Sampling:
 
     def _former(self, settings: config.Sensor, model: str, condition: Condition, *, samples_count: int) -> Former:
         lines = {quantity: Line(given.offset, given.slope) for quantity, given in settings.calibration.items()}
-        quality_control = QualityControl(
+        quality_control = self._quality_controls[settings.name] = QualityControl(
             _limits(settings.limits),
             report_period_s=settings.report_period_s,
             samples_count=samples_count,

@@ -89,10 +89,13 @@ class QualityControl:
         self._report_period_ms = report_period_s * 1000
         self._samples_min = samples_count * SAMPLES_SHARE_MIN - _EPSILON
         self._turned = turned
+        self._has_recalled = False
         self._transmitters: dict[frozenset[tuple[str, str]], _Transmitter] = {}
         self.sample_ranges = sample_ranges(limits)
 
-    def judge(self, reduced: Reduced, observed_at_ms: int, labels: Mapping[str, str]) -> None:
+    def judge(
+        self, reduced: Reduced, observed_at_ms: int, labels: Mapping[str, str], *, is_estimated: bool = False
+    ) -> None:
         """
         Flag the values of one observation.
 
@@ -100,7 +103,12 @@ class QualityControl:
             reduced: Its values, before anything is derived from them; gets flags and reasons.
             observed_at_ms: Its time.
             labels: Tell apart the transmitters of one sensor.
+            is_estimated: Whether its time is an estimate. Then nobody knows how long the daemon was gone, and what was
+                recalled is forgotten: else the weather of yesterday were compared with that of today.
         """
+        if is_estimated and self._has_recalled:
+            self._transmitters.clear()
+        self._has_recalled = False
         transmitter = self._transmitter(labels)
         for quantity, value in reduced.values.items():
             limits = self._limits.get(quantity)
@@ -123,16 +131,14 @@ class QualityControl:
 
     def recall(self, document: Document) -> None:
         """
-        Take in what this sensor observed before the daemon started; the oldest first.
-
-        Only where the present time is known: while it is an estimate, nobody knows how long the daemon was gone, and
-        the weather of yesterday would be compared with that of today.
+        Take in what this sensor observed before the daemon started; the oldest first, and before anything is judged.
 
         Raises:
             ValueError: If the document's stamp is none.
         """
         observed_at_ms = round(dt.datetime.fromisoformat(document.timestamp).timestamp() * 1000)
         transmitter = self._transmitter(document.labels)
+        self._has_recalled = True
         for quantity, value in (document.weather or {}).items():
             limits = self._limits.get(quantity)
             if limits is None:

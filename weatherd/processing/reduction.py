@@ -24,21 +24,21 @@ _ALONE = Statistics(1)
 
 
 class Accumulator:
-    """
-    The running sums of one quantity.
+    """The running sums of one quantity."""
 
-    Attributes:
-        count: The measurements behind them.
-    """
-
-    __slots__ = ("_cosines", "_max", "_min", "_reduction", "_rejected_count", "_sines", "_sum", "count")
+    __slots__ = ("_cosines", "_count", "_max", "_min", "_reduction", "_rejected_count", "_sines", "_sum")
 
     def __init__(self, reduction: Reduction) -> None:
         self._reduction = reduction
-        self.count = self._rejected_count = 0
+        self._count = self._rejected_count = 0
         self._sum = self._sines = self._cosines = 0.0
         self._min = math.inf
         self._max = -math.inf
+
+    @property
+    def count(self) -> int:
+        """The measurements behind it."""
+        return self._count
 
     def add(self, value: float, spread: Statistics = _ALONE) -> None:
         """
@@ -48,7 +48,7 @@ class Accumulator:
             value: In the quantity's unit.
             spread: Of the measurements behind it, where it was itself reduced from several: their count is its weight.
         """
-        self.count += spread.count
+        self._count += spread.count
         self._rejected_count += spread.rejected
         if self._reduction is Reduction.DIRECTION:
             self._sines += spread.count * math.sin(math.radians(value))
@@ -67,21 +67,21 @@ class Accumulator:
         match self._reduction:
             case Reduction.MEAN:
                 # The mean of equal floats can leave their range by one bit, and min <= mean <= max must hold.
-                return min(max(self._sum / self.count, self._min), self._max)
+                return min(max(self._sum / self._count, self._min), self._max)
             case Reduction.SUM:
                 return self._sum
             case Reduction.MAX:
                 return self._max
             case Reduction.DIRECTION:
-                if math.hypot(self._sines, self._cosines) / self.count < _NO_DIRECTION:
+                if math.hypot(self._sines, self._cosines) / self._count < _NO_DIRECTION:
                     return None
                 return math.degrees(math.atan2(self._sines, self._cosines)) % 360
 
     def statistics(self) -> Statistics:
         """Return count, and for averaged quantities the extremes, rounded as the quantity itself is."""
         if self._reduction is Reduction.MEAN:
-            return Statistics(self.count, self._min, self._max, self._rejected_count)
-        return Statistics(self.count, rejected=self._rejected_count)
+            return Statistics(self._count, self._min, self._max, rejected=self._rejected_count)
+        return Statistics(self._count, rejected=self._rejected_count)
 
 
 @dataclasses.dataclass(slots=True)

@@ -61,7 +61,7 @@ class Former:
         is_final = ended.offset_ms is None
         if not is_final or clock_offset_ms is None:
             observed_at_ms = min(observed_at_ms, now.time_ms)
-        self._judge(reduced, observed_at_ms, labels)
+        self._judge(reduced, observed_at_ms, labels, is_estimated=not is_final and clock_offset_ms is not None)
         return Observation(
             sensor=self._sensor,
             model=self._model,
@@ -83,7 +83,8 @@ class Former:
         observed_at_ms = now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms
         values = dict(calibrate(arrival.measurement, self.calibration))
         reduced = Reduced(values, quality=dict.fromkeys(values, Quality.UNCHECKED))
-        self._judge(reduced, observed_at_ms, arrival.labels)
+        is_estimated = arrival.observed_at_ms is None and clock_offset_ms is not None
+        self._judge(reduced, observed_at_ms, arrival.labels, is_estimated=is_estimated)
         return Observation(
             sensor=self._sensor,
             model=self._model,
@@ -97,7 +98,7 @@ class Former:
             clock_synchronized=self._clock.synchronized(),
         )
 
-    def _judge(self, reduced: Reduced, observed_at_ms: int, labels: Mapping[str, str]) -> None:
-        self.quality_control.judge(reduced, observed_at_ms, labels)
+    def _judge(self, reduced: Reduced, observed_at_ms: int, labels: Mapping[str, str], *, is_estimated: bool) -> None:
+        self.quality_control.judge(reduced, observed_at_ms, labels, is_estimated=is_estimated)
         derive(reduced.values, reduced.quality, self._station)
         check_consistency(reduced)
