@@ -23,6 +23,9 @@ EXAMPLES = {
     "Station": {"id", "latitude", "longitude", "elevation_m"},
     "Bmp280": {"name", "calibration"},
     "Htu21d": {"name", "calibration"},
+    "RainGauge": {"name", "line"},
+    "Anemometer": {"name", "line"},
+    "WindVane": {"name"},
     "JsonLines": {
         "name",
         "command",

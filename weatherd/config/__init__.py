@@ -3,10 +3,12 @@
 from weatherd.config.kinds import Address
 from weatherd.config.load import load, parse
 from weatherd.config.schema import (
+    Anemometer,
     Bmp280,
     Calibration,
     Clock,
     Config,
+    Gpio,
     Htu21d,
     I2c,
     Journal,
@@ -15,19 +17,23 @@ from weatherd.config.schema import (
     Logstash,
     Mapped,
     Queue,
+    RainGauge,
     Sensor,
     Sinks,
     Station,
     Tls,
+    WindVane,
 )
 from weatherd.config.secrets import read_password
 
 __all__ = [
     "Address",
+    "Anemometer",
     "Bmp280",
     "Calibration",
     "Clock",
     "Config",
+    "Gpio",
     "Htu21d",
     "I2c",
     "Journal",
@@ -36,10 +42,12 @@ __all__ = [
     "Logstash",
     "Mapped",
     "Queue",
+    "RainGauge",
     "Sensor",
     "Sinks",
     "Station",
     "Tls",
+    "WindVane",
     "load",
     "parse",
     "read_password",

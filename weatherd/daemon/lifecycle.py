@@ -22,6 +22,7 @@ from weatherd.control import ControlServer, runtime_folders
 from weatherd.daemon import status
 from weatherd.daemon.answers import answers
 from weatherd.daemon.assembly import Log, assemble
+from weatherd.daemon.recalling import recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, UnavailableError
@@ -45,6 +46,10 @@ JOURNAL_STOP_S = 10.0
 
 SINKS_STOP_S = 5.0
 """For one more attempt at each sink."""
+
+RECALLED_MS = 86_400_000
+RECALLED_MAX = 50_000
+"""Documents of the journal that sensors go on from at the start: of a day, and no more than these."""
 
 STATUS_PERIOD_S = 10.0
 SUPERVISION_DELAY_S_MAX = 60.0
@@ -138,6 +143,11 @@ class Daemon:
         recorded_at_ms = await journal.newest_recorded_at_ms()
         if recorded_at_ms is not None:
             self._clock.not_before(recorded_at_ms)
+        if self.parts.recalls:
+            since_ms = self._clock.now_ms() - RECALLED_MS
+            async for document in recall(journal, since_ms, RECALLED_MAX):
+                for take in self.parts.recalls:
+                    take(document)
         if not journal.is_in_memory:
             message = (
                 "the runtime folder is not in memory: young observations are kept on the card, which wears it more"

@@ -8,7 +8,8 @@ reason.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from weatherd.model import QUANTITIES, Measurement, Quality, Reduction, Statistics
 
@@ -22,7 +23,7 @@ _ALONE = Statistics(1)
 class Accumulator:
     """The running sums of one quantity."""
 
-    __slots__ = ("_cosines", "_count", "_max", "_min", "_reduction", "_sines", "_sum")
+    __slots__ = ("_cosines", "_count", "_max", "_min", "_reduction", "_sines", "_sum", "_total")
 
     def __init__(self, reduction: Reduction) -> None:
         self._reduction = reduction
@@ -30,6 +31,7 @@ class Accumulator:
         self._sum = self._sines = self._cosines = 0.0
         self._min = math.inf
         self._max = -math.inf
+        self._total: int | None = None
 
     def add(self, value: float, spread: Statistics = _ALONE) -> None:
         """
@@ -38,8 +40,11 @@ class Accumulator:
         Args:
             value: In the quantity's unit.
             spread: Of the measurements behind it, where it was itself reduced from several: their count is its weight.
+                Of running totals the greatest counts.
         """
         self._count += spread.count
+        if spread.total is not None:
+            self._total = max(spread.total, self._total or 0)
         if self._reduction is Reduction.DIRECTION:
             self._sines += spread.count * math.sin(math.radians(value))
             self._cosines += spread.count * math.cos(math.radians(value))
@@ -66,8 +71,8 @@ class Accumulator:
     def statistics(self) -> Statistics:
         """Return count, and for averaged quantities the extremes, rounded as the quantity itself is."""
         if self._reduction is Reduction.MEAN:
-            return Statistics(self._count, self._min, self._max)
-        return Statistics(self._count)
+            return Statistics(self._count, self._min, self._max, self._total)
+        return Statistics(self._count, total=self._total)
 
 
 @dataclasses.dataclass(slots=True)
@@ -103,13 +108,13 @@ class Reducer:
         """Whether nothing was tried since the start."""
         return not self._accumulators and not self._reason
 
-    def add(self, measurement: Measurement) -> None:
-        """Take in one measurement."""
+    def add(self, measurement: Measurement, totals: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Take in one measurement, and how many there were ever of what is counted."""
         for quantity, value in measurement.items():
             accumulator = self._accumulators.get(quantity)
             if accumulator is None:
                 accumulator = self._accumulators[quantity] = Accumulator(QUANTITIES[quantity].reduction)
-            accumulator.add(value)
+            accumulator.add(value, Statistics(1, total=totals[quantity]) if quantity in totals else _ALONE)
 
     def fail(self, reason: str) -> None:
         """Note that a measurement was tried and gave nothing."""
