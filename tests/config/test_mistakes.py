@@ -262,8 +262,8 @@ MANY = "".join(
             "0x77 is already the address of sensors[0]",
         ),
         (
-            '[[sensors]]\nname = "r"\ndriver = "rain_gauge"\nline = 17\n'
-            '[[sensors]]\nname = "w"\ndriver = "anemometer"\nline = 17',
+            """[[sensors]]\nname = "r"\ndriver = "rain_gauge"\nline = 17
+[[sensors]]\nname = "w"\ndriver = "anemometer"\nline = 17""",
             "sensors[1].line",
             "17 is already the line of sensors[0], and each contact needs its own",
         ),

@@ -79,7 +79,7 @@ def test_a_day_that_is_not_whole_is_refused() -> None:
 
 
 def test_the_simulated_bus_has_the_chips_of_the_demo() -> None:
-    """A BMP280 at 0x77, an HTU21D at 0x40 and an ADS1115 at 0x48, in the weather of the recorded day: -7.6 degC at midnight."""
+    """A BMP280, an HTU21D and an ADS1115, in the weather of the recorded day: -7.6 degC at midnight."""
     seconds = itertools.count()
     chips = simulated_bus(lambda: TODAY_MS, monotonic_s=lambda: float(next(seconds))).chips
     chips[0x40].write(b"\xf3")

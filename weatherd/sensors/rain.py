@@ -12,6 +12,9 @@ RATE_MM_PER_H_MAX = 2000.0
 DRY_NS = 3600 * 10**9
 """A bucket that has not tipped for so long tells of no rain. With 0.2794 mm a tip, that is less than 0.28 mm/h."""
 
+_LATE_MS = 500
+"""A measurement that belongs to midnight may come so much later."""
+
 _NS_PER_H = 3600 * 10**9
 
 
@@ -62,7 +65,7 @@ class Day:
 
     def __init__(self, time_zone: dt.tzinfo) -> None:
         self._time_zone = time_zone
-        self._ended_mm: float | None = None
+        self._before_mm = 0.0
         self.number = 0
         self.amount_mm = 0.0
 
@@ -84,16 +87,14 @@ class Day:
         """
         Return the amount of the day in mm.
 
-        The first time after midnight it is still that of the day before, so that the last word on each day is whole.
+        At midnight it is still that of the day that ends there, even if it is asked a moment later.
         """
         self._turn(now_ms)
-        amount_mm = self.amount_mm if self._ended_mm is None else self._ended_mm
-        self._ended_mm = None
-        return amount_mm
+        return self.amount_mm if self.number_of(now_ms - _LATE_MS) == self.number else self._before_mm
 
     def _turn(self, time_ms: int) -> None:
         number = self.number_of(time_ms)
         if number != self.number:
-            self._ended_mm = self.amount_mm
+            self._before_mm = self.amount_mm
             self.number = number
             self.amount_mm = 0.0

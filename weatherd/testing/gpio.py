@@ -134,7 +134,9 @@ class SimulatedGpio:
             self.edge(line, is_open=is_open, at_ns=began_ns + round(after_s * 1e9))
 
     def edge(self, line: int, *, is_open: bool, at_ns: int | None = None) -> None:
-        """Let a contact open or close, now or at a time."""
+        """Let a contact open or close, now or at a time. Raises ValueError if there is no such line."""
+        if line not in self._is_open:
+            raise ValueError(f"there is no line {line}")
         self._is_open[line] = is_open
         if line in self._requests:
             self._requests[line].add(self._monotonic_ns() if at_ns is None else at_ns, is_open=is_open)
@@ -175,7 +177,7 @@ class SimulatedGpio:
             pulse = msgspec.json.decode(message, type=Pulse)
             self.pulse(pulse.line, width_s=pulse.width_s, bounces=pulse.bounces, bounce_s=pulse.bounce_s)
             answer = b"ok"
-        except (msgspec.DecodeError, KeyError) as error:
+        except (msgspec.DecodeError, ValueError) as error:
             answer = f"no pulse: {error}".encode()
         if sender:
             with contextlib.suppress(OSError):  # who asked is gone, and does not want to know
