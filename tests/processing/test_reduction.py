@@ -99,3 +99,13 @@ def test_every_quantity_has_a_reduction() -> None:
     for quantity in QUANTITIES.values():
         assert isinstance(quantity.reduction, Reduction)
         assert reduce(quantity.name, 1.0).values[quantity.name] == pytest.approx(1.0)
+
+
+def test_of_a_running_total_the_greatest_is_kept() -> None:
+    """How many tips there were ever stands beside the amount, and beside nothing else."""
+    reducer = Reducer(("rainfall_amount", "rainfall_rate"))
+    for total in (3, 5, 5):
+        reducer.add({"rainfall_amount": 0.25, "rainfall_rate": 1.0}, {"rainfall_amount": total})
+    reduced = reducer.reduce()
+    assert reduced.statistics["rainfall_amount"] == Statistics(3, total=5)
+    assert reduced.statistics["rainfall_rate"] == Statistics(3, 1.0, 1.0)
