@@ -9,7 +9,7 @@ import pytest
 
 from weatherd.errors import LineUnavailable
 from weatherd.model import Edge
-from weatherd.sensors.gpio import EVENTS_MAX, LinuxChip, LinuxRequest, edge_of, request
+from weatherd.sensors.gpio import READ_MAX, LinuxChip, LinuxRequest, edge_of, request
 
 
 class FakeChip:
@@ -64,13 +64,13 @@ def test_an_event_of_libgpiod_is_an_edge() -> None:
 
 
 def test_a_line_is_read_without_waiting() -> None:
-    """Whatever waits is read at once; where nothing does, nothing is."""
-    found = FakeRequest([event(gpiod.EdgeEvent.Type.FALLING_EDGE, number) for number in range(1, EVENTS_MAX + 3)])
+    """So much as keeps the loop for no more than a moment; where nothing waits, nothing is read."""
+    found = FakeRequest([event(gpiod.EdgeEvent.Type.FALLING_EDGE, number) for number in range(1, READ_MAX + 3)])
     line = LinuxRequest(found, 17)  # type: ignore[arg-type]  # keeps the promises of libgpiod's that are used
     assert (line.fd, line.is_open()) == (7, True)
     found.value = gpiod.line.Value.INACTIVE
     assert not line.is_open()
-    assert [len(line.read()) for _ in range(3)] == [EVENTS_MAX, 2, 0]
+    assert [len(line.read()) for _ in range(3)] == [READ_MAX, 2, 0]
     line.release()
     assert found.fd == -1
 

@@ -330,6 +330,24 @@ async def test_after_a_power_cut_the_gauge_goes_on_from_the_journal(bench: Bench
     assert (last.weather or {})["rainfall_amount_of_day"] == 1.25
 
 
+async def test_a_gauge_that_was_lost_tells_nothing_again(bench: Bench) -> None:
+    """What was recalled at the start counts once, however often the line is opened."""
+    await bench.start()
+    await bench.tip(2)
+    await bench.clock.advance(10.0)
+    await bench.kill()
+    await bench.start()
+    await bench.tip(3)
+    await bench.clock.advance(10.0)
+    bench.chip.unplug()
+    await bench.clock.advance(20.0)
+    bench.chip.plug_in()
+    await bench.clock.advance(20.0)
+    await bench.kill()
+    assert bench.amount() == 1.25
+    assert bench.decoded()[-1].statistics["rainfall_amount"].total == 5
+
+
 async def test_yesterdays_amount_does_not_go_on(tmp_path: Path) -> None:
     """A station that was off over midnight begins a new day; the tips ever go on."""
     bench = Bench(tmp_path, now_ms=MIDNIGHT_MS - 30_000)

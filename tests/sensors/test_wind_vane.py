@@ -13,7 +13,7 @@ from weatherd.testing.chips import Fault, SimulatedBus
 
 
 class Bench:
-    """A vane at channel 2, whose north points to 10 degrees."""
+    """A vane at channel 2, whose north points to 30 degrees."""
 
     def __init__(self) -> None:
         self.volts = {2: vane_volt(0.0)}
@@ -26,7 +26,7 @@ class Bench:
             supply_v=3.3,
             pull_up_ohm=10_000.0,
             position_ohms=VANE_OHMS,
-            north_deg=10.0,
+            north_deg=30.0,
         )
 
 
@@ -43,7 +43,7 @@ async def test_every_position_comes_through(bench: Bench) -> None:
     await bench.sensor.open()
     for number, ohm in enumerate(VANE_OHMS):
         bench.volts[2] = divided(ohm, 10_000.0, 3.3)
-        assert await bench.sensor.measure() == {"wind_from_direction": (number * 22.5 + 10.0) % 360}
+        assert await bench.sensor.measure() == {"wind_from_direction": (number * 22.5 + 30.0) % 360}
 
 
 @pytest.mark.parametrize("volt", [0.0, 3.3, -0.01])
@@ -54,7 +54,7 @@ async def test_a_broken_cable_is_no_direction(bench: Bench, volt: float) -> None
     with pytest.raises(NoPosition):
         await bench.sensor.measure()
     bench.volts[2] = vane_volt(90.0)
-    assert await bench.sensor.measure() == {"wind_from_direction": 100.0}
+    assert await bench.sensor.measure() == {"wind_from_direction": 120.0}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ async def test_a_broken_chip_is_named(bench: Bench, fault: Fault, error: type[Se
         await bench.sensor.measure()
     bench.chip.fault = None
     await bench.sensor.open()
-    assert await bench.sensor.measure() == {"wind_from_direction": 10.0}
+    assert await bench.sensor.measure() == {"wind_from_direction": 30.0}
 
 
 @pytest.mark.parametrize("messages", range(5))

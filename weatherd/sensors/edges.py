@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from weatherd.errors import LineUnavailable
 from weatherd.model import Measurement
 from weatherd.sensors.contact import Contact
-from weatherd.sensors.gpio import GpioChip, Request, gone, request
+from weatherd.sensors.gpio import EVENTS_MAX, READ_MAX, GpioChip, Request, gone, request
 
 
 class EdgeSensor(ABC):
@@ -67,8 +67,10 @@ class EdgeSensor(ABC):
 
     async def measure(self) -> Measurement:
         """Tell what came since the last measurement. Raises LineUnavailable if the chip has gone."""
-        if self._error is None:
-            self._read()  # what came while the loop was busy belongs to the time before
+        for _ in range(EVENTS_MAX // READ_MAX):  # what came while the loop was busy belongs to the time before
+            if self._error is not None or not self._read():
+                break
+            await asyncio.sleep(0)
         if self._error is not None:
             raise self._error
         return self._measured(self._monotonic_ns())
@@ -77,17 +79,19 @@ class EdgeSensor(ABC):
         """Give the line back. Raises nothing."""
         self._release()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take in edges that wait; tell whether there were any."""
         assert self._request is not None, "open first"
         try:
             edges = self._request.read()
         except OSError as error:
             self._error = gone(self._chip, self._line, error)
             self._release()
-            return
+            return False
         for edge in edges:
             if self._contact.closes(edge):
                 self._closed(edge.at_ns)
+        return bool(edges)
 
     def _release(self) -> None:
         if self._request is not None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EVENTS_MAX = 1024
 """Edges that wait in the kernel: as many as it grants for any number of lines (gpiolib-cdev.c: 16 a line, 64 lines)."""
 
+READ_MAX = 128
+"""Edges that are read at once: a few milliseconds on a Pi Zero, in which nobody else has the loop."""
+
 _NO_CHIP = (
     "list the chips with `gpiodetect` and set gpio.chip in weatherd.toml: the 40 pins are on /dev/gpiochip0, "
     "on a Pi 5 with an older kernel on /dev/gpiochip4"
@@ -47,7 +50,7 @@ class Request(Protocol):
         ...
 
     def read(self) -> Sequence[Edge]:
-        """Return the edges that wait, the oldest first; none if none do. Raises OSError if the chip has gone."""
+        """Return the oldest edges that wait, at most `READ_MAX`, perhaps none. Raises OSError if the chip has gone."""
         ...
 
     def release(self) -> None:
@@ -160,7 +163,7 @@ class LinuxRequest:
         """As the port says."""
         if not self._request.wait_edge_events(0):
             return ()
-        return [edge_of(event) for event in self._request.read_edge_events(EVENTS_MAX)]
+        return [edge_of(event) for event in self._request.read_edge_events(READ_MAX)]
 
     def release(self) -> None:
         """As the port says."""

@@ -33,6 +33,9 @@ LINES = 54
 EVENTS_MAX = 1024
 """Edges that the kernel keeps for a line at most, when it is asked for as many."""
 
+READ_MAX = 128
+"""Edges that one read takes."""
+
 _PULSE_SIZE_MAX = 1024
 
 
@@ -200,12 +203,12 @@ class SimulatedRequest:
         return self._chip.is_open(self._line)
 
     def read(self) -> Sequence[Edge]:
-        """Return the edges that wait."""
+        """Return the oldest edges that wait, at most 128."""
         self._look()
-        edges = list(self._edges)
-        self._edges.clear()
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self.fd)
+        edges = [self._edges.popleft() for _ in range(min(len(self._edges), READ_MAX))]
+        if not self._edges:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self.fd)
         return edges
 
     def release(self) -> None:
