@@ -113,6 +113,13 @@ async def test_bouncing_cups_turn_no_faster(bench: Bench) -> None:
     await bench.sensor.close()
 
 
+async def test_in_a_light_wind_the_gust_is_the_mean(bench: Bench) -> None:
+    """With a pulse each four seconds no three seconds hold two, and the mean is what is known."""
+    bench.turn(0.25, 12)
+    assert await bench.measure() == {"wind_speed": 0.25, "wind_speed_of_gust": 0.25}
+    await bench.sensor.close()
+
+
 async def test_a_pulse_right_after_the_start_is_no_storm(bench: Bench) -> None:
     """One pulse in five milliseconds is not 200 m/s."""
     bench.rest(0.005)
