@@ -21,8 +21,10 @@ SHIPPED = Path(__file__).parents[2] / "config" / "weatherd.toml"
 EXAMPLES = {
     "Config": {"station", "sensors", "sinks"},
     "Station": {"id", "latitude", "longitude", "elevation_m"},
-    "Bmp280": {"name", "calibration"},
+    "Bmp280": {"name", "calibration", "address"},  # makes room for the BMP180, which has only one address
     "Htu21d": {"name", "calibration"},
+    "Bmp180": {"name", "calibration"},
+    "Bh1750": {"name", "calibration"},
     "JsonLines": {
         "name",
         "command",
@@ -52,7 +54,8 @@ def whole(tmp_path: Path) -> Config:
     """The shipped file with every key turned on, its files in place and the URL as TLS needs it."""
     write_certificates(tmp_path / "logstash-ca.pem", tmp_path / "station.pem", tmp_path / "station.key")
     (tmp_path / "logstash-password").write_text("secret\n")
-    return parse(everything_turned_on().replace('["http://', '["https://'), tmp_path)
+    text = everything_turned_on().replace("address = 0x77", "address = 0x76", 1)
+    return parse(text.replace('["http://', '["https://'), tmp_path)
 
 
 def pairs(value: Any, written: Any) -> Iterator[tuple[msgspec.Struct, Mapping[str, Any]]]:
@@ -74,6 +77,7 @@ def test_the_file_loads_as_it_is() -> None:
     """Who copies it without a change has a working station without any file beside it."""
     shipped = load(SHIPPED)
     assert [type(sensor).__name__ for sensor in shipped.sensors] == ["Bmp280", "Htu21d"]
+    assert shipped.sensors[0] == config.Bmp280(name="barometer")
     assert shipped.i2c.bus == 1
     assert shipped.sinks.logstash is not None
     assert shipped.sinks.logstash.urls == ("http://logstash.local:8080",)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from weatherd.model import QUANTITIES
-from weatherd.testing.chips import Bmp280Chip, Htu21dChip
+from weatherd.testing.chips import Bh1750Chip, Bmp280Chip, Htu21dChip
 from weatherd.testing.weather import DAY_MINUTES, MINUTE_MS, Minute, RecordedDay, simulated_bus
 
 DAY_MS = 86_400_000
@@ -77,8 +77,8 @@ def test_a_day_that_is_not_whole_is_refused() -> None:
         RecordedDay([still(0.0)] * (DAY_MINUTES - 1))
 
 
-def test_the_simulated_bus_has_the_two_chips_of_the_demo() -> None:
-    """A BMP280 at 0x77 and an HTU21D at 0x40, in the weather of the recorded day: -7.6 degC at midnight."""
+def test_the_simulated_bus_stands_in_the_recorded_day() -> None:
+    """A BMP280 at 0x77, an HTU21D at 0x40 and a BH1750 at 0x23: -7.6 degC and dark at midnight (UTC)."""
     seconds = itertools.count()
     chips = simulated_bus(lambda: TODAY_MS, monotonic_s=lambda: float(next(seconds))).chips
     chips[0x40].write(b"\xf3")
@@ -86,4 +86,5 @@ def test_the_simulated_bus_has_the_two_chips_of_the_demo() -> None:
     assert word * 175.72 / 65536 - 46.85 == pytest.approx(-7.6, abs=0.011)
     assert isinstance(chips[0x77], Bmp280Chip)
     assert isinstance(chips[0x40], Htu21dChip)
-    assert len(chips) == 2
+    assert isinstance(chips[0x23], Bh1750Chip)
+    assert len(chips) == 3

@@ -3,6 +3,8 @@
 from weatherd.config.kinds import Address
 from weatherd.config.load import load, parse
 from weatherd.config.schema import (
+    Bh1750,
+    Bmp180,
     Bmp280,
     Calibration,
     Clock,
@@ -24,6 +26,8 @@ from weatherd.config.secrets import read_password
 
 __all__ = [
     "Address",
+    "Bh1750",
+    "Bmp180",
     "Bmp280",
     "Calibration",
     "Clock",

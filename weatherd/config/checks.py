@@ -172,6 +172,8 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     schema.Station: (together("latitude", "longitude"),),
     schema.Bmp280: (whole_multiple,),
     schema.Htu21d: (whole_multiple,),
+    schema.Bmp180: (whole_multiple,),
+    schema.Bh1750: (whole_multiple,),
     schema.Mapped: (wraps_a_counter,),
     schema.JsonLines: (
         one_source,

@@ -82,6 +82,29 @@ class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
     calibration: Mapping[Literal["air_temperature", "relative_humidity"], Calibration] = {}
 
 
+class Bmp180(Struct, frozen=True, tag_field="driver", tag="bmp180"):
+    """Bosch BMP180 on the I2C bus: air pressure and air temperature."""
+
+    name: Name
+    address: Annotated[Literal[0x77], Shown(hex)] = 0x77
+    oversampling: Literal["ultra_low_power", "standard", "high_resolution", "ultra_high_resolution"] = (
+        "ultra_high_resolution"
+    )
+    sample_period_s: SamplePeriod = 1.0
+    report_period_s: ReportPeriod = 10.0
+    calibration: Mapping[Literal["air_pressure", "air_temperature"], Calibration] = {}
+
+
+class Bh1750(Struct, frozen=True, tag_field="driver", tag="bh1750"):
+    """ROHM BH1750 on the I2C bus: illuminance. In darkness a measurement takes two thirds of a second."""
+
+    name: Name
+    address: Annotated[Literal[0x23, 0x5C], Shown(hex)] = 0x23
+    sample_period_s: Annotated[float, Meta(ge=1, le=3600)] = 1.0
+    report_period_s: ReportPeriod = 10.0
+    calibration: Mapping[Literal["illuminance"], Calibration] = {}
+
+
 class Mapped(Struct, frozen=True):
     """
     The field of a JSON line that holds a quantity.
@@ -147,7 +170,7 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
 
 
 SENSORS_MAX = 200
-Sensor = Bmp280 | Htu21d | JsonLines
+Sensor = Bmp280 | Htu21d | Bmp180 | Bh1750 | JsonLines
 
 
 class Queue(Struct, frozen=True):

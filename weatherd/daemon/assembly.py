@@ -17,6 +17,7 @@ import structlog
 from weatherd import config
 from weatherd.backoff import full_jitter, slowly
 from weatherd.clock import SystemClock
+from weatherd.daemon.drivers import make_sensor
 from weatherd.daemon.keeping import Keeper
 from weatherd.daemon.reloading import Plan, streams
 from weatherd.daemon.timekeeping import Timekeeper
@@ -24,7 +25,7 @@ from weatherd.forwarding import Forwarder
 from weatherd.happenings import Happenings
 from weatherd.journal import Notice, SqliteJournal, memory_file
 from weatherd.model import Event, Observation
-from weatherd.ports import Clock, Sensor, Sink, Source
+from weatherd.ports import Clock, Sink, Source
 from weatherd.processing.calibration import Line
 from weatherd.processing.documents import DocumentEncoder
 from weatherd.queueing import BoundedQueue
@@ -267,16 +268,6 @@ def _bus(settings: config.Config, clock: Clock, simulated: "Adapter | None") -> 
     return Bus(lambda: adapter, "the simulated bus")
 
 
-def _sensor(settings: config.Bmp280 | config.Htu21d, bus: "Bus") -> Sensor:
-    if isinstance(settings, config.Bmp280):
-        from weatherd.sensors.bmp280 import Bmp280
-
-        return Bmp280(bus, settings.name, settings.address)
-    from weatherd.sensors.htu21d import Htu21d
-
-    return Htu21d(bus, settings.name, settings.address)
-
-
 def _line_reader(settings: config.JsonLines) -> "LineReader":
     from weatherd.sensors.lines import Field, LineReader
 
@@ -344,7 +335,7 @@ class Sampling:
             former = self._former(settings, JSONLINES)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
         assert self.bus is not None
-        sensor = _sensor(settings, self.bus)
+        sensor = make_sensor(settings, self.bus)
         return AskedSampler(
             sensor,
             self._clock,

@@ -13,13 +13,17 @@ from importlib import resources
 import msgspec
 
 from weatherd.model import Measurement
-from weatherd.testing.chips import Bmp280Chip, Htu21dChip, SimulatedBus
+from weatherd.testing.chips import Bh1750Chip, Bmp280Chip, Htu21dChip, SimulatedBus
 
 MINUTE_MS = 60_000
 DAY_MINUTES = 1_440
 
 BMP280_ADDRESS = 0x77
 HTU21D_ADDRESS = 0x40
+BH1750_ADDRESS = 0x23
+
+DAYLIGHT_LX = 110.0
+"""Of a solar radiation of 1 W/m2: 105 to 115 under most skies (Littlefair, Lighting Research & Technology 17, 1985)."""
 
 _FILE = "surfrad-alamosa-2016-01-01.ndjson"
 
@@ -83,7 +87,7 @@ def simulated_bus(
     monotonic_s: Callable[[], float] = time.monotonic,
 ) -> SimulatedBus:
     """
-    Make a bus with a BMP280 at 0x77 and an HTU21D at 0x40, in the weather of a recorded day.
+    Make a bus with a BMP280 at 0x77, an HTU21D at 0x40 and a BH1750 at 0x23, in the weather of a recorded day.
 
     Args:
         now_ms: The wall time, UTC. Called on the bus's thread.
@@ -93,11 +97,14 @@ def simulated_bus(
     recorded = day or RecordedDay.load()
 
     def weather() -> Measurement:
-        return recorded.at(now_ms())
+        now = recorded.at(now_ms())
+        radiation = max(now["surface_downwelling_shortwave_flux_in_air"], 0.0)
+        return {**now, "illuminance": DAYLIGHT_LX * radiation}
 
     return SimulatedBus(
         {
             BMP280_ADDRESS: Bmp280Chip(weather, monotonic_s),
             HTU21D_ADDRESS: Htu21dChip(weather, monotonic_s),
+            BH1750_ADDRESS: Bh1750Chip(weather, monotonic_s),
         }
     )
