@@ -77,6 +77,8 @@ WORDS = st.sampled_from(
         "htu21d",
         "bmp180",
         "bh1750",
+        "circuitpython",
+        "adafruit_sht4x.SHT4x",
         "jsonlines",
         "s",
         "256 MB",

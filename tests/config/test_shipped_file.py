@@ -25,6 +25,9 @@ EXAMPLES = {
     "Htu21d": {"name", "calibration"},
     "Bmp180": {"name", "calibration"},
     "Bh1750": {"name", "calibration"},
+    "CircuitPython": {"name", "class", "quantities", "arguments", "address", "calibration"},
+    "Attribute": {"attribute", "unit"},
+    "Installed": {"name", "driver", "options", "calibration"},
     "JsonLines": {
         "name",
         "command",
@@ -50,8 +53,12 @@ def everything_turned_on() -> str:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Config:
-    """The shipped file with every key turned on, its files in place and the URL as TLS needs it."""
+def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """The shipped file with every key turned on, its files and packages in place and the URL as TLS needs it."""
+    package = tmp_path / "acme-1.dist-info"
+    package.mkdir()
+    (package / "entry_points.txt").write_text("[weatherd.sensors]\nacme = acme:make\n")
+    monkeypatch.syspath_prepend(tmp_path)
     write_certificates(tmp_path / "logstash-ca.pem", tmp_path / "station.pem", tmp_path / "station.key")
     (tmp_path / "logstash-password").write_text("secret\n")
     text = everything_turned_on().replace("address = 0x77", "address = 0x76", 1)

@@ -3,14 +3,17 @@
 from weatherd.config.kinds import Address
 from weatherd.config.load import load, parse
 from weatherd.config.schema import (
+    Attribute,
     Bh1750,
     Bmp180,
     Bmp280,
     Calibration,
+    CircuitPython,
     Clock,
     Config,
     Htu21d,
     I2c,
+    Installed,
     Journal,
     JsonLines,
     Log,
@@ -26,14 +29,17 @@ from weatherd.config.secrets import read_password
 
 __all__ = [
     "Address",
+    "Attribute",
     "Bh1750",
     "Bmp180",
     "Bmp280",
     "Calibration",
+    "CircuitPython",
     "Clock",
     "Config",
     "Htu21d",
     "I2c",
+    "Installed",
     "Journal",
     "JsonLines",
     "Log",

@@ -93,6 +93,12 @@ def calibrates_what_it_yields(quantities: Mapping[str, Any], calibration: Mappin
             yield ("calibration", quantity), f"not among the quantities of this sensor: {words}"
 
 
+def address_is_given_once(arguments: Mapping[str, Any], address: int | None) -> Found:
+    """Refuse a second address among the arguments."""
+    if address is not None and "address" in arguments:
+        yield ("arguments", "address"), "is given already: address"
+
+
 def labels_differ(labels: Sequence[Any]) -> Found:
     """Refuse a label that is named twice."""
     yield from _twice("labels", labels, str)
@@ -163,7 +169,7 @@ def addresses_differ(sensors: Sequence[Any]) -> Found:
     first: dict[int, int] = {}
     for index, sensor in enumerate(sensors):
         address = getattr(sensor, "address", None)
-        if address is not None and first.setdefault(address, index) != index:
+        if isinstance(address, int) and first.setdefault(address, index) != index:
             message = f"{address:#x} is already the address of sensors[{first[address]}], and each chip needs its own"
             yield ("sensors", index, "address"), message
 
@@ -174,6 +180,8 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     schema.Htu21d: (whole_multiple,),
     schema.Bmp180: (whole_multiple,),
     schema.Bh1750: (whole_multiple,),
+    schema.CircuitPython: (whole_multiple, units_convert, calibrates_what_it_yields, address_is_given_once),
+    schema.Installed: (whole_multiple,),
     schema.Mapped: (wraps_a_counter,),
     schema.JsonLines: (
         one_source,

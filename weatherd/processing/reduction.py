@@ -100,8 +100,8 @@ class Reducer:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was tried since the start."""
-        return not self._accumulators and not self._reason
+        """Whether nothing was tried since the start, or there is no quantity yet that could be missing."""
+        return not self._accumulators and not (self._reason and self._quantities)
 
     def add(self, measurement: Measurement) -> None:
         """Take in one measurement."""
