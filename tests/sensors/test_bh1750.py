@@ -81,7 +81,7 @@ async def test_the_longest_measurement_ends_in_time(bench: Bench) -> None:
     await bench.light(1.0)
     begun_s = time.monotonic()
     assert await bench.light(60_000) == pytest.approx(60_000, abs=1)
-    assert time.monotonic() - begun_s < 0.95
+    assert time.monotonic() - begun_s < 1.0
 
 
 async def test_in_the_dark_the_next_measurement_is_longer(bench: Bench) -> None:

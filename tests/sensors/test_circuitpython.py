@@ -269,6 +269,7 @@ async def test_a_driver_that_sleeps_is_left_to_sleep(monkeypatch: pytest.MonkeyP
     """The wait ends in time, its bus is refused at once, another bus measures on; and when it wakes all is well."""
     monkeypatch.setattr(i2c, "GRACE_S", 0.05)
     sleeping, other = OddBench("Sleeps"), OddBench("Good")
+    other.sensor.measure_deadline_s = 5.0
     await sleeping.sensor.open()
     await other.sensor.open()
     async with asyncio.timeout(5.0):

@@ -79,10 +79,7 @@ class InstalledSensor:
     def _load(self) -> Callable[..., Any]:
         """Import the package; on a thread."""
         for entry_point in entry_points(group=GROUP, name=self.model):
-            try:
-                make: Callable[..., Any] = entry_point.load()
-            except BaseException as error:  # one that ends the program would end the event loop's
-                raise self._failed(error) from error
+            make: Callable[..., Any] = entry_point.load()
             return make
         raise DriverFailed(f"no package brings a driver {self.model} any more", "install it again")
 
@@ -104,11 +101,8 @@ class InstalledSensor:
             raise
         except TimeoutError as error:
             raise DeadlineExceeded(f"{self.model} takes more than {deadline_s:g} s") from error
-        except (Exception, SystemExit) as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: BaseException) -> DriverFailed:
-        return DriverFailed(
-            f"the driver {self.model} gave up: {in_words(error)}",
-            "the sensor is tried again; if it stays so, tell those who made its package",
-        )
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # the latter two would end the event loop
+            raise DriverFailed(
+                f"the driver {self.model} gave up: {in_words(error)}",
+                "the sensor is tried again; if it stays so, tell those who made its package",
+            ) from error
