@@ -16,6 +16,7 @@ import importlib.util
 import math
 import reprlib
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -26,6 +27,9 @@ from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, without_a_board
 
 Argument = str | int | float | bool
 """What a constructor can be given from a configuration."""
+
+SETTLING_S = 0.02
+"""After the constructor: most drivers reset their chip, and some return before it is ready (the HTU21D's by 5 ms)."""
 
 _ADAFRUIT = "adafruit_"
 
@@ -72,7 +76,9 @@ class CircuitPython(ChipSensor):
 
     def _connect(self) -> Any:
         with without_a_board():
-            return find_class(self._class_name)(self._i2c, **self._arguments)
+            driver = find_class(self._class_name)(self._i2c, **self._arguments)
+        time.sleep(SETTLING_S)
+        return driver
 
     def _read(self) -> Measurement:
         return {
