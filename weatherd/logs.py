@@ -12,6 +12,8 @@ import logging
 import math
 import select
 import sys
+import threading
+import time
 from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
@@ -24,6 +26,8 @@ from weatherd.processing.documents import ECS_VERSION
 _KIND_PERIOD_S = 60.0
 _KIND_LENGTH_MAX = 60
 _KINDS_MAX = 100
+_PRINTED_LENGTH_MAX = 500
+_PRINTED_LINES_MAX = 30
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
@@ -85,6 +89,48 @@ class _Lines:
             self._stream.flush()
 
     debug = info = warning = error = critical = write
+
+
+class Printed(io.TextIOBase):
+    """
+    Lead what others print into our log, where each line is JSON; for `contextlib.redirect_stdout`.
+
+    A driver of somebody else's may print on every measurement, from any thread: so many lines a minute are logged, and
+    no line is longer than so much. What is written past Python, by C code to the file descriptor, is not seen here.
+
+    Args:
+        log: Where to.
+    """
+
+    def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._rest = ""
+        self._period_s = -math.inf
+        self._told_count = 0
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Log each line that is complete, and one that is too long."""
+        with self._lock:
+            *lines, rest = (self._rest + text).split("\n")
+            if len(rest) > _PRINTED_LENGTH_MAX:
+                lines, rest = [*lines, rest], ""
+            self._rest = rest
+            for line in filter(None, lines):
+                self._tell(line)
+        return len(text)
+
+    def _tell(self, line: str) -> None:
+        now_s = time.monotonic()
+        if now_s - self._period_s >= _KIND_PERIOD_S:
+            self._period_s, self._told_count = now_s, 0
+        self._told_count += 1
+        if self._told_count <= _PRINTED_LINES_MAX:
+            self._log.warning("program.printed", message=line[:_PRINTED_LENGTH_MAX])
 
 
 def _ecs(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

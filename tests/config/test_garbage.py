@@ -72,7 +72,24 @@ def toml(value: Any) -> str:
 
 TEXTS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))
 WORDS = st.sampled_from(
-    ["bmp280", "htu21d", "jsonlines", "s", "256 MB", "30 d", "http://a", "localhost:1", "/s", "degF", "UTC", "rtl_433"]
+    [
+        "bmp280",
+        "htu21d",
+        "bmp180",
+        "bh1750",
+        "circuitpython",
+        "adafruit_sht4x.SHT4x",
+        "jsonlines",
+        "s",
+        "256 MB",
+        "30 d",
+        "http://a",
+        "localhost:1",
+        "/s",
+        "degF",
+        "UTC",
+        "rtl_433",
+    ]
 )
 VALUES = st.recursive(
     st.booleans() | st.integers() | st.floats() | TEXTS | WORDS | st.dates() | st.times(),

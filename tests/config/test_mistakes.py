@@ -14,6 +14,11 @@ BESIDE = {
     "[i2c]": "",
     "[bmp280]": 'name = "x"\ndriver = "bmp280"',
     "[htu21d]": 'name = "x"\ndriver = "htu21d"',
+    "[bmp180]": 'name = "x"\ndriver = "bmp180"',
+    "[bh1750]": 'name = "x"\ndriver = "bh1750"',
+    "[circuitpython]": (
+        'name = "x"\ndriver = "circuitpython"\nclass = "a.B"\nquantities = { air_temperature = "temperature" }'
+    ),
     "[jsonlines]": 'name = "x"\ndriver = "jsonlines"\nlisten = "localhost:1"\nquantities = { air_temperature = "t" }',
     "[queue]": "",
     "[journal]": "",
@@ -110,6 +115,52 @@ MISTAKES = [
     ("[bmp280]", 'listen = "localhost:1"', "", "unknown key"),
     ("[htu21d]", "address = 0x77", "", "found 0x77; allowed is 0x40"),
     ("[htu21d]", "calibration = { air_pressure = {} }", "calibration.air_pressure", "unknown key"),
+    ("[bmp180]", "address = 0x76", "", "found 0x76; allowed is 0x77"),
+    ("[bmp180]", "oversampling = 3", "", 'found 3; allowed is "ultra_low_power", "standard", "high_resolution" or "ul'),
+    ("[bmp180]", "report_period_s = 1.5", "", "whole multiple"),
+    ("[bh1750]", "address = 0x24", "", "found 0x24; allowed is 0x23 or 0x5c"),
+    ("[bh1750]", "sample_period_s = 0.5", "", "found 0.5; allowed is a number from 1 to 3600"),
+    ("[bh1750]", "report_period_s = 1.5", "", "whole multiple"),
+    ("[bh1750]", "calibration = { air_pressure = {} }", "calibration.air_pressure", "unknown key"),
+    (
+        "[circuitpython]",
+        'class = "SHT4x"',
+        "",
+        'found "SHT4x"; allowed is a module and a class in it, such as "adafrui',
+    ),
+    ("[circuitpython]", 'class = "a.b-c"', "", "a module and a class in it"),
+    ("[circuitpython]", 'class = "os.system; rm"', "", "a module and a class in it"),
+    ("[circuitpython]", "quantities = {}", "", "found an empty table; allowed is a table of at least one quantity and"),
+    ("[circuitpython]", 'quantities = { temprature = "t" }', "quantities.temprature", "unknown key"),
+    ("[circuitpython]", 'quantities = { illuminance = "a b" }', "quantities.illuminance", "the name of an attribute"),
+    (
+        "[circuitpython]",
+        'quantities = { air_pressure = { attribute = "p", unit = "bar" } }',
+        "quantities.air_pressure.unit",
+        '"hPa", "Pa"',
+    ),
+    (
+        "[circuitpython]",
+        'quantities = { air_pressure = { attribute = "p", unit = 1 } }',
+        "quantities.air_pressure.unit",
+        "found 1",
+    ),
+    (
+        "[circuitpython]",
+        "arguments = { gain = [1] }",
+        "arguments.gain",
+        "found a list of 1; allowed is a text, a whole num",
+    ),
+    ("[circuitpython]", "address = 0x78", "", "found 120; allowed is a whole number from 0x8 to 0x77"),
+    (
+        "[circuitpython]",
+        "address = 0x40\narguments = { address = 1 }",
+        "arguments.address",
+        "is given already: address",
+    ),
+    ("[circuitpython]", "deadline_s = 61", "", "found 61; allowed is a number from 0.1 to 60"),
+    ("[circuitpython]", "report_period_s = 1.5", "", "whole multiple"),
+    ("[circuitpython]", "calibration = { air_pressure = {} }", "calibration.air_pressure", "sensor: air_temperature"),
     ("[jsonlines]", 'command = ["rtl_433"]', "listen", "goes not together with command"),
     ("[jsonlines]", "report_period_s = 0.5", "", "found 0.5; allowed is 0 or from 1 to 86400"),
     ("[jsonlines]", "report_period_s = -1", "", "found -1; allowed is 0 or from 1 to 86400"),
@@ -160,7 +211,7 @@ MISTAKES = [
 
 def whole(table: str, lines: str) -> tuple[int, str]:
     """Return the line at which the lines under test stand, and a text that has nothing wrong but perhaps them."""
-    driver = table in {"[bmp280]", "[htu21d]", "[jsonlines]"}
+    driver = "driver = " in BESIDE[table]
     before = [] if table == "[station]" else ["[station]", 'id = "s"']
     before += [] if driver else ["[[sensors]]", 'name = "b"', 'driver = "bmp280"']
     before.append("[[sensors]]" if driver else table)
@@ -265,7 +316,7 @@ MANY = "".join(
         ("[sensors]\nname = 3", "sensors", "found a table; allowed is a list of at most 200 tables, each under [[sens"),
         ("sensors = 3", "sensors", "found 3"),
         ("sensors = [3]", "sensors[0]", "found 3; allowed is a table"),
-        ('[[sensors]]\nname = "b"', "sensors[0].driver", 'missing; needed is "bmp280", "htu21d",'),
+        ('[[sensors]]\nname = "b"', "sensors[0].driver", 'missing; needed is "bmp280", "htu21d", "bmp180"'),
         ('[[sensors]]\nname = "b"\ndriver = "bmp208"', "sensors[0].driver", 'found "bmp208"; allowed is "bmp280"'),
         ('[[sensors]]\nname = "b"\ndriver = ["bmp280"]', "sensors[0].driver", "found a list of 1"),
         ('[[sensors]]\nname = "B"\ndriver = "bmp280"', "sensors[0].name", 'found "B"; allowed is 1 to 64 characters'),

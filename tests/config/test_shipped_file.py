@@ -22,8 +22,13 @@ SHIPPED = Path(__file__).parents[2] / "config" / "weatherd.toml"
 EXAMPLES = {
     "Config": {"station", "sensors", "sinks", "derive"},
     "Station": {"id", "latitude", "longitude", "elevation_m"},
-    "Bmp280": {"name", "calibration", "limits"},
+    "Bmp280": {"name", "calibration", "limits", "address"},  # makes room for the BMP180, which has only one address
     "Htu21d": {"name", "calibration", "limits"},
+    "Bmp180": {"name", "calibration", "limits"},
+    "Bh1750": {"name", "calibration", "limits"},
+    "CircuitPython": {"name", "class", "quantities", "arguments", "address", "calibration", "limits"},
+    "Attribute": {"attribute", "unit"},
+    "Installed": {"name", "driver", "options", "calibration", "limits"},
     "RainGauge": {"name", "line", "limits"},
     "Anemometer": {"name", "line", "limits"},
     "WindVane": {"name"},
@@ -56,11 +61,16 @@ def everything_turned_on() -> str:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Config:
-    """The shipped file with every key turned on, its files in place and the URL as TLS needs it."""
+def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """The shipped file with every key turned on, its files and packages in place and the URL as TLS needs it."""
+    package = tmp_path / "acme-1.dist-info"
+    package.mkdir()
+    (package / "entry_points.txt").write_text("[weatherd.sensors]\nacme = acme:make\n")
+    monkeypatch.syspath_prepend(tmp_path)
     write_certificates(tmp_path / "logstash-ca.pem", tmp_path / "station.pem", tmp_path / "station.key")
     (tmp_path / "logstash-password").write_text("secret\n")
-    return parse(everything_turned_on().replace('["http://', '["https://'), tmp_path)
+    text = everything_turned_on().replace("address = 0x77", "address = 0x76", 1)
+    return parse(text.replace('["http://', '["https://'), tmp_path)
 
 
 def pairs(value: Any, written: Any) -> Iterator[tuple[msgspec.Struct, Mapping[str, Any]]]:
@@ -82,6 +92,7 @@ def test_the_file_loads_as_it_is() -> None:
     """Who copies it without a change has a working station without any file beside it."""
     shipped = load(SHIPPED)
     assert [type(sensor).__name__ for sensor in shipped.sensors] == ["Bmp280", "Htu21d"]
+    assert shipped.sensors[0] == config.Bmp280(name="barometer")
     assert shipped.i2c.bus == 1
     assert shipped.sinks.logstash is not None
     assert shipped.sinks.logstash.urls == ("http://logstash.local:8080",)
@@ -151,7 +162,7 @@ def test_no_line_is_wider_than_a_terminal_on_a_laptop() -> None:
 def test_the_limits_are_those_of_the_standard(whole: Config) -> None:
     """What the file shows of quality control is what happens without it."""
     shown = [(quantity, limits) for sensor in whole.sensors for quantity, limits in sensor.limits.items()]
-    assert len(shown) == 3
+    assert len(shown) == sum(1 for sensor in whole.sensors if not isinstance(sensor, config.WindVane)) - 1  # the roof
     for quantity, limits in shown:
         standard = LIMITS[quantity]
         assert narrowed(standard, msgspec.structs.asdict(limits)) == standard

@@ -473,3 +473,29 @@ async def test_a_stuck_sensor_is_told_once_and_once_when_it_moves_again() -> Non
     ]
     assert events[0].observed_at_ms == NOON_MS + 3_610_000
     assert events[0].message.startswith("air_pressure of barometer is stuck")
+
+
+async def test_a_sensor_that_does_not_know_its_quantities_yet_makes_no_empty_observation() -> None:
+    """A driver of another package that cannot be loaded is lost; there is nothing that could be missing."""
+    bench = Bench()
+    sensor = FakeSensor(quantities=())
+    sensor.open_error = NoAnswer("the package is broken")
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(60.0)
+    await sampler.finish()
+    assert sampler.condition.state is State.LOST
+    assert bench.observations() == []
+
+
+async def test_quantities_that_are_known_from_the_opening_on_can_be_missing() -> None:
+    """Also in the very first report period."""
+    bench = Bench()
+    sensor = FakeSensor(quantities=(), otherwise=BadChecksum("bad"))
+    sampler = bench.sampler(sensor)
+    sensor.quantities = ("illuminance",)  # told by the opening
+    async with running(sampler):
+        await bench.clock.advance(20.0)
+    first = bench.observations()[0]
+    assert first.observed_at_ms == NOON_MS + 10_000
+    assert first.quality == {"illuminance": Quality.MISSING}

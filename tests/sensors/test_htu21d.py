@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import itertools
 import os
 from collections.abc import AsyncIterator
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smbus2 import i2c_msg
 
-from weatherd.errors import AllOnes, AllZeros, BadChecksum, DeadlineExceeded, NoAnswer, NoMeasurement, SensorError
+from weatherd.errors import AllOnes, AllZeros, BadChecksum, DeadlineExceeded, NoAnswer, NoMeasurement
 from weatherd.ports import Sensor
 from weatherd.sensors.bmp280 import Bmp280
 from weatherd.sensors.htu21d import Htu21d, check_user_register, check_word, crc8
@@ -108,68 +107,6 @@ async def test_a_slow_chip_is_waited_for(bench: Bench) -> None:
     assert (await bench.sensor.measure())["air_temperature"] == pytest.approx(20.0, abs=0.011)
 
 
-FAULTS_WHILE_MEASURING = [
-    (Fault.UNPLUGGED, NoAnswer),
-    (Fault.STUCK_BUSY, DeadlineExceeded),
-    (Fault.BAD_CRC, BadChecksum),
-    (Fault.ALL_ONES, AllOnes),
-    (Fault.ALL_ZEROS, AllZeros),
-]
-
-
-@pytest.mark.parametrize(("fault", "error"), FAULTS_WHILE_MEASURING)
-async def test_each_fault_has_its_name_and_passes(bench: Bench, fault: Fault, error: type[SensorError]) -> None:
-    """A measurement of a broken chip ends with the fault's own error; mended and opened again it measures."""
-    await bench.sensor.open()
-    bench.chip.fault = fault
-    with pytest.raises(error) as caught:
-        await bench.sensor.measure()
-    assert type(caught.value) is error
-    assert caught.value.hint
-    await plug_in(bench.chip)
-    await bench.sensor.open()
-    assert (await bench.sensor.measure())["relative_humidity"] == pytest.approx(50.0, abs=0.04)
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [(Fault.UNPLUGGED, NoAnswer), (Fault.ALL_ONES, AllOnes), (Fault.ALL_ZEROS, AllZeros)],
-)
-async def test_each_fault_has_its_name_at_the_opening(bench: Bench, fault: Fault, error: type[SensorError]) -> None:
-    """A chip that is broken from the start is told by name as soon as it speaks."""
-    bench.chip.fault = fault
-    with pytest.raises(error) as caught:
-        await bench.sensor.open()
-    assert type(caught.value) is error
-
-
-async def error_of_measuring(sensor: Sensor) -> SensorError | None:
-    try:
-        await sensor.open()
-        await sensor.measure()
-    except SensorError as error:
-        return error
-    return None
-
-
-async def plug_in(chip: Htu21dChip) -> None:
-    chip.fault = None
-    await asyncio.sleep(chip.RESET_S)
-
-
-async def test_a_plug_pulled_at_any_moment_is_no_answer(bench: Bench) -> None:
-    """Whichever message is the last, opening and measuring end in time and by name."""
-    for messages in itertools.count():
-        bench.chip.unplug_after(messages)
-        async with asyncio.timeout(10.0):
-            error = await error_of_measuring(bench.sensor)
-        await plug_in(bench.chip)
-        if error is None:
-            break
-        assert type(error) is NoAnswer
-    assert messages >= 8  # fewer would be no measurement
-
-
 async def test_the_loop_goes_on_while_the_plug_is_pulled_in_mid_read(bench: Bench) -> None:
     """While the driver spins for its whole deadline, the loop gets its turns (bench/lateness.py: how late)."""
     await bench.sensor.open()
@@ -196,13 +133,6 @@ async def test_a_dead_neighbour_harms_no_measurement(bench: Bench) -> None:
     for measurement in measured:
         assert isinstance(measurement, dict)
         assert measurement["air_pressure"] == pytest.approx(1000.0, abs=0.01)
-
-
-async def test_closing_needs_no_opening() -> None:
-    """Closing raises nothing."""
-    bench = Bench()
-    await bench.sensor.close()
-    await bench.bus.close()
 
 
 def word_of(value: int) -> bytes:

@@ -3,7 +3,9 @@ import sys
 
 PROGRAM = """
 import asyncio, sys
+from weatherd.sensors.bh1750 import Bh1750
 from weatherd.sensors.bmp280 import Bmp280
+from weatherd.sensors.circuitpython import Attribute, CircuitPython
 from weatherd.sensors.htu21d import Htu21d
 from weatherd.sensors.i2c import Bus
 from weatherd.testing.weather import simulated_bus
@@ -11,7 +13,15 @@ from weatherd.testing.weather import simulated_bus
 async def main():
     chips = simulated_bus(lambda: 0)
     bus = Bus(lambda: chips, "the test bus")
-    for sensor in (Bmp280(bus, "barometer"), Htu21d(bus, "hygrometer")):
+    any_driver = CircuitPython(
+        bus,
+        "again",
+        class_name="adafruit_htu21d.HTU21D",
+        attributes={"air_temperature": Attribute("temperature")},
+        arguments={},
+        deadline_s=2.0,
+    )
+    for sensor in (Bmp280(bus, "barometer"), Htu21d(bus, "hygrometer"), Bh1750(bus, "light"), any_driver):
         await sensor.open()
         await sensor.measure()
     await bus.close()

@@ -8,8 +8,8 @@ from weatherd.errors import AllOnes, AllZeros, DeadlineExceeded, NoAnswer, NoPos
 from weatherd.processing.vane import VANE_OHMS, divided
 from weatherd.sensors.i2c import Bus
 from weatherd.sensors.wind_vane import WindVane
-from weatherd.testing.ads1115 import Ads1115Chip, vane_volt
 from weatherd.testing.chips import Fault, SimulatedBus
+from weatherd.testing.chips.ads1115 import Ads1115Chip, vane_volt
 
 
 class Bench:

@@ -1,6 +1,7 @@
 """`weatherd run`: the daemon in the foreground, as systemd and containers want it."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from weatherd import config
 from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon
-from weatherd.logs import Format, make_log
+from weatherd.logs import Format, Printed, make_log
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -27,12 +28,14 @@ def run(path: Path, log_format: Format) -> int:
 
     async def station() -> None:
         clock = SystemClock()
+        stdout = sys.stdout
         upcoming: config.Config | None = config.load(path)
         while upcoming is not None:
-            log = make_log(upcoming.log.level, log_format)
-            daemon = Daemon(upcoming, log, reread=partial(config.load, path), clock=clock)
-            heed_signals(daemon)
-            upcoming = await daemon.run()
+            log = make_log(upcoming.log.level, log_format, stdout)
+            with contextlib.redirect_stdout(Printed(log)):  # drivers of other people's print
+                daemon = Daemon(upcoming, log, reread=partial(config.load, path), clock=clock)
+                heed_signals(daemon)
+                upcoming = await daemon.run()
 
     run_loop(station())
     return os.EX_OK

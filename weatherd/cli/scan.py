@@ -16,7 +16,7 @@ from typing import Literal
 
 from weatherd.clock import SystemClock
 from weatherd.control import NoDaemon, ask
-from weatherd.daemon.assembly import make_bus
+from weatherd.daemon.drivers import make_bus
 from weatherd.errors import NoAnswer, UnavailableError
 from weatherd.sensors.kernel import kernel_driver
 from weatherd.sensors.parts import PARTS, snippet

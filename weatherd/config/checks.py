@@ -166,14 +166,20 @@ _DERIVED_FROM = {
 
 
 def _yields(sensor: Any) -> Collection[str]:
-    """Return the quantities of a sensor: those that it maps, or those that can be calibrated; none if unknown."""
+    """Return the quantities of a sensor: those that it maps, or that have calibration or limits; none if unknown."""
     if isinstance(quantities := getattr(sensor, "quantities", None), Mapping):
         return list(quantities)
     if not isinstance(sensor, Struct):
         return ()
     hints = {field.name: field.type for field in fields(sensor)}
-    keys, *_ = get_args(hints.get("calibration")) or ((),)
+    keys, *_ = get_args(hints.get("calibration") or hints.get("limits")) or ((),)
     return get_args(keys)
+
+
+def address_is_given_once(arguments: Mapping[str, Any], address: int | None) -> Found:
+    """Refuse a second address among the arguments."""
+    if address is not None and "address" in arguments:
+        yield ("arguments", "address"), "is given already: address"
 
 
 def labels_differ(labels: Sequence[Any]) -> Found:
@@ -246,7 +252,7 @@ def addresses_differ(sensors: Sequence[Any]) -> Found:
     first: dict[int, int] = {}
     for index, sensor in enumerate(sensors):
         address = getattr(sensor, "address", None)
-        if address is not None and first.setdefault(address, index) != index:
+        if isinstance(address, int) and first.setdefault(address, index) != index:
             message = f"{address:#x} is already the address of sensors[{first[address]}], and each chip needs its own"
             yield ("sensors", index, "address"), message
 
@@ -275,6 +281,16 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     schema.Station: (together("latitude", "longitude"),),
     schema.Bmp280: (whole_multiple, limits_are_narrower),
     schema.Htu21d: (whole_multiple, limits_are_narrower),
+    schema.Bmp180: (whole_multiple, limits_are_narrower),
+    schema.Bh1750: (whole_multiple, limits_are_narrower),
+    schema.CircuitPython: (
+        whole_multiple,
+        units_convert,
+        concerns_what_it_yields,
+        limits_are_narrower,
+        address_is_given_once,
+    ),
+    schema.Installed: (whole_multiple, limits_are_narrower),
     schema.RainGauge: (limits_are_narrower,),
     schema.Anemometer: (limits_are_narrower,),
     schema.WindVane: (whole_multiple, positions_differ),

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -19,6 +20,14 @@ from msgspec import Meta
 from weatherd.config.amounts import parse_duration, parse_size, write_duration, write_size
 from weatherd.config.words import quoted
 from weatherd.model import QUANTITIES
+
+SENSORS_GROUP = "weatherd.sensors"
+"""The entry point group in which other packages name their sensors."""
+
+
+def installed_drivers() -> Sequence[str]:
+    """Return the names of the drivers that other packages bring along."""
+    return sorted({entry_point.name for entry_point in entry_points(group=SENSORS_GROUP)})
 
 
 class Text(NamedTuple):
@@ -188,4 +197,12 @@ Off = Annotated[Literal[False], Shown(lambda _: "false")]
 QuantityName = Annotated[str, OneOf(tuple(QUANTITIES))]
 Name = Annotated[str, Meta(pattern=r"[a-z0-9_-]{1,64}", description='1 to 64 characters out of a-z, 0-9, "_" and "-"')]
 FieldName = Annotated[str, Meta(min_length=1, description="the name of a field")]
+AttributeName = Annotated[str, Meta(pattern=r"[^\W\d]\w{0,99}", description="the name of an attribute")]
+ClassName = Annotated[
+    str,
+    Meta(
+        pattern=r"[^\W\d]\w{0,99}(\.[^\W\d]\w{0,99}){1,9}",
+        description='a module and a class in it, such as "adafruit_sht4x.SHT4x"',
+    ),
+]
 Argument = Annotated[str, Meta(pattern=r"[^\0]*", description="a text without a zero character")]

@@ -18,7 +18,9 @@ from msgspec import Meta, Struct, field
 from weatherd import model
 from weatherd.config.kinds import (
     Argument,
+    AttributeName,
     ByteSize,
+    ClassName,
     Duration,
     ExistingFile,
     FieldName,
@@ -179,6 +181,32 @@ class WindVane(Struct, frozen=True, tag_field="driver", tag="wind_vane"):
     calibration: ClassVar[Mapping[str, Calibration]] = {}
 
 
+class Bmp180(Struct, frozen=True, tag_field="driver", tag="bmp180"):
+    """Bosch BMP180 on the I2C bus: air pressure and air temperature."""
+
+    name: Name
+    address: Annotated[Literal[0x77], Shown(hex)] = 0x77
+    oversampling: Literal["ultra_low_power", "standard", "high_resolution", "ultra_high_resolution"] = (
+        "ultra_high_resolution"
+    )
+    sample_period_s: SamplePeriod = 1.0
+    report_period_s: ReportPeriod = 10.0
+    calibration: Mapping[Literal["air_pressure", "air_temperature"], Calibration] = {}
+    cpu_heat: CpuHeat = 0.0
+    limits: Mapping[Literal["air_pressure", "air_temperature"], Limits] = {}
+
+
+class Bh1750(Struct, frozen=True, tag_field="driver", tag="bh1750"):
+    """ROHM BH1750 on the I2C bus: illuminance. In darkness a measurement takes two thirds of a second."""
+
+    name: Name
+    address: Annotated[Literal[0x23, 0x5C], Shown(hex)] = 0x23
+    sample_period_s: Annotated[float, Meta(ge=1, le=3600)] = 1.0
+    report_period_s: ReportPeriod = 10.0
+    calibration: Mapping[Literal["illuminance"], Calibration] = {}
+    limits: Mapping[Literal["illuminance"], Limits] = {}
+
+
 class Mapped(Struct, frozen=True):
     """
     The field of a JSON line that holds a quantity.
@@ -199,6 +227,70 @@ def _just_a_field(text: str) -> Mapped:
     if not text:
         raise ValueError
     return Mapped(field=text)
+
+
+class Attribute(Struct, frozen=True):
+    """
+    The attribute of a driver that holds a quantity.
+
+    Attributes:
+        unit: What the driver gives; None for the quantity's own.
+    """
+
+    attribute: AttributeName
+    unit: str | None = None
+
+
+def _just_an_attribute(text: str) -> Attribute:
+    if not text.isidentifier():
+        raise ValueError
+    return Attribute(attribute=text)
+
+
+class CircuitPython(Struct, frozen=True, tag_field="driver", tag="circuitpython"):
+    """Any chip on the I2C bus that has a CircuitPython driver."""
+
+    name: Name
+    class_name: ClassName = field(name="class")
+    quantities: Annotated[
+        Mapping[QuantityName, Attribute | Annotated[Attribute, Text(_just_an_attribute, "the name of an attribute")]],
+        Meta(min_length=1, description="a table of at least one quantity and its attribute"),
+    ]
+    arguments: Mapping[AttributeName, str | int | float | bool] = {}
+    address: Annotated[int, Meta(ge=0x08, le=0x77), Shown(hex)] | None = None
+    deadline_s: Annotated[float, Meta(ge=0.1, le=60)] = 2.0
+    sample_period_s: SamplePeriod = 1.0
+    report_period_s: ReportPeriod = 10.0
+    calibration: Mapping[QuantityName, Calibration] = {}
+    cpu_heat: CpuHeat = 0.0
+    limits: Mapping[QuantityName, Limits] = {}
+
+    @property
+    def constructor_arguments(self) -> Mapping[str, str | int | float | bool]:
+        """What its class is called with, beside the bus."""
+        return self.arguments if self.address is None else {**self.arguments, "address": self.address}
+
+    def conversion(self, quantity: str) -> Line:
+        """Return the line from what the driver gives to the quantity's own unit."""
+        own = model.QUANTITIES[quantity].unit
+        return conversion(self.quantities[quantity].unit or own, own)
+
+
+class Installed(Struct, frozen=True):
+    """A sensor of somebody else's, whose package names it in the entry point group ``weatherd.sensors``."""
+
+    name: Name
+    driver: str
+    options: Mapping[FieldName, str | int | float | bool] = {}
+    sample_period_s: SamplePeriod = 1.0
+    report_period_s: ReportPeriod = 10.0
+    calibration: Mapping[QuantityName, Calibration] = {}
+    limits: Mapping[QuantityName, Limits] = {}
+
+    @property
+    def address(self) -> str | int | float | bool | None:
+        """Its address on the bus, if its options name one: no other chip may have it."""
+        return self.options.get("address")
 
 
 class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
@@ -249,7 +341,7 @@ def _zone(name: str) -> tzinfo:
 
 
 SENSORS_MAX = 200
-Sensor = Bmp280 | Htu21d | RainGauge | Anemometer | WindVane | JsonLines
+Sensor = Bmp280 | Htu21d | Bmp180 | Bh1750 | CircuitPython | RainGauge | Anemometer | WindVane | JsonLines | Installed
 
 
 class Derive(Struct, frozen=True):

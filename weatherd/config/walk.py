@@ -33,13 +33,17 @@ class Walk:
     Args:
         folder: Where relative paths are counted from.
         checks: What is asked of each table beyond its keys.
+        more_tags: Tells the tags that other packages bring along.
 
     Attributes:
         mistakes: Key path and message of each, in the order of the walk.
     """
 
-    def __init__(self, folder: Path, checks: Mapping[type, Sequence[Check]]) -> None:
+    def __init__(
+        self, folder: Path, checks: Mapping[type, Sequence[Check]], more_tags: Callable[[], Sequence[str]] = tuple
+    ) -> None:
         self._folder = folder
+        self._more_tags = more_tags
         self._checks = checks
         self.mistakes: list[tuple[KeyPath, str]] = []
 
@@ -87,11 +91,13 @@ class Walk:
         return values
 
     def _one_of(self, structs: Sequence[type[Struct]], table: dict[str, Any], path: KeyPath) -> Any:
-        """Read a table as the struct that its tag names."""
+        """Read a table as the struct that its tag names; that without a tag is for the tags from outside."""
         tag_key = structs[0].__struct_config__.tag_field
         if tag_key is None:
             return self._table(structs[0], table, path)
-        by_tag = {str(struct.__struct_config__.tag): struct for struct in structs}
+        by_tag = {
+            tag: struct for struct in structs if struct.__struct_config__.tag is None for tag in self._more_tags()
+        } | {str(tag): struct for struct in structs if (tag := struct.__struct_config__.tag) is not None}
         tag = table.get(tag_key)
         if isinstance(tag, str) and tag in by_tag:
             return self._table(by_tag[tag], table, path)

@@ -23,7 +23,8 @@ from weatherd.clock import SystemClock
 from weatherd.control import ControlServer, runtime_folders
 from weatherd.daemon import status
 from weatherd.daemon.answers import answers
-from weatherd.daemon.assembly import JOURNAL_DELAY_S_MAX, Log, assemble
+from weatherd.daemon.assembly import JOURNAL_DELAY_S_MAX, assemble
+from weatherd.daemon.drivers import Log
 from weatherd.daemon.recalling import Recall, recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise

@@ -4,7 +4,8 @@ import os
 from typing import Any
 
 from weatherd import __version__
-from weatherd.daemon.assembly import Parts, Sampler
+from weatherd.daemon.assembly import Parts
+from weatherd.daemon.samplers import Sampler
 from weatherd.errors import WeatherdError
 from weatherd.forwarding import Forwarder
 from weatherd.processing.documents import iso_8601

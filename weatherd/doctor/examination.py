@@ -7,7 +7,7 @@ from functools import partial
 from weatherd import config
 from weatherd.clock import SystemClock
 from weatherd.control import runtime_folders
-from weatherd.daemon.assembly import bus_of, gpio_of
+from weatherd.daemon.drivers import bus_of, gpio_of
 from weatherd.doctor import daemon, disk, sensors, time
 from weatherd.doctor.daemon import Daemon
 from weatherd.doctor.findings import Finding, State, bounded, fail

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from weatherd import config
-from weatherd.daemon.assembly import make_sensor
+from weatherd.daemon.drivers import make_sensor
 from weatherd.doctor.daemon import NOT_TRIED, SEE_DAEMON, Daemon
 from weatherd.doctor.findings import Finding, fail, failed, ok, warn
 from weatherd.errors import SensorError

@@ -149,8 +149,8 @@ class Reducer:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was tried since the start."""
-        return not self._accumulators and not self._rejected and not self._reason
+        """Whether nothing was tried since the start, or there is no quantity yet that could be missing."""
+        return not self._accumulators and not self._rejected and not (self._reason and self._quantities)
 
     def add(self, measurement: Measurement, totals: Mapping[str, int] = MappingProxyType({})) -> None:
         """Take in one measurement, and how many there were ever of what is counted."""

@@ -93,6 +93,8 @@ class AskedSampler:
             self._round_s = self._clock.boottime_s()
             try:
                 await self._sensor.open()
+                if self._reducer.empty:  # some sensors know what they measure only now
+                    self._reducer = self._former.reducer(self._sensor.quantities)
                 self.tried.set()
                 await self._sample()
             except SensorError as error:

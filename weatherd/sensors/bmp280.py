@@ -14,8 +14,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from weatherd.errors import AllOnes, AllZeros, ResetRegisters, WrongChip
+from weatherd.errors import AllOnes, AllZeros, ResetRegisters
 from weatherd.model import Measurement
+from weatherd.sensors.bosch import CHIP_ID, Part, check_chip_id
 from weatherd.sensors.chips import ChipSensor
 from weatherd.sensors.i2c import Bus, without_a_board
 
@@ -25,25 +26,13 @@ MEASURE_DEADLINE_S = 0.25
 RESET_WORD = 0x80000
 """Pressure and temperature before the first conversion (datasheet, section 4.3.6 and 4.3.7)."""
 
-CHIP_ID = 0x58
-
 # Bosch BMP280 datasheet, BST-BMP280-DS001, section 4.2: memory map.
 _CALIBRATION = 0x88
-_ID = 0xD0
 _STATUS = 0xF3
 _CTRL_MEAS = 0xF4
 _DATA = (0xF7, 0xFA)
 
 _FORCED = 0b01
-
-_NO_DRIVER = "weatherd has no driver for it yet; put a BMP280 there, or take the sensor out of the configuration"
-_OTHER_CHIPS = {
-    0x55: ("a BMP180", _NO_DRIVER),
-    0x56: ("an early sample of the BMP280, which the driver refuses", "replace the chip"),
-    0x57: ("an early sample of the BMP280, which the driver refuses", "replace the chip"),
-    0x60: ("a BME280", _NO_DRIVER),
-    0x61: ("a BME680", _NO_DRIVER),
-}
 
 
 class Bmp280(ChipSensor):
@@ -65,7 +54,7 @@ class Bmp280(ChipSensor):
         super().__init__(bus, name, address)
 
     def _connect(self) -> Any:
-        check_chip_id(self._i2c.read_register(self._address, _ID), self._address)
+        check_chip_id(self._i2c.read_register(self._address, CHIP_ID), self._address, Part.BMP280)
         with without_a_board():  # the constructor imports, too
             from adafruit_bmp280 import Adafruit_BMP280_I2C  # noqa: PLC0415 - 3 MB, for those who have the chip
 
@@ -82,24 +71,6 @@ class Bmp280(ChipSensor):
             check_registers(written[0], read)
         elif written[0] == _CTRL_MEAS and written[1] & 0b11 == _FORCED:
             time.sleep(self._driver.measurement_time_typical / 1000)
-
-
-def check_chip_id(chip_id: int, address: int) -> None:
-    """
-    Refuse whatever is no BMP280, and say what it may be.
-
-    Raises:
-        AllOnes, AllZeros: If no chip spoke at all.
-        WrongChip: If another one did. Trying again helps only when somebody changes it.
-    """
-    if chip_id == CHIP_ID:
-        return
-    if chip_id == 0xFF:  # noqa: PLR2004 - every bit
-        raise AllOnes(f"the chip id at 0x{address:02x} is all ones", "check the wires and the power")
-    if chip_id == 0:
-        raise AllZeros(f"the chip id at 0x{address:02x} is all zeros", "check the wires and the power")
-    chip, hint = _OTHER_CHIPS.get(chip_id, ("another chip", "check driver and address in the configuration"))
-    raise WrongChip(f"the chip at 0x{address:02x} is no BMP280 but {chip} (chip id 0x{chip_id:02x})", hint)
 
 
 def check_registers(register: int, read: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from weatherd.model import Measurement
 from weatherd.sensors.i2c import OPEN_DEADLINE_S, Bus, DriverBus
@@ -15,14 +15,15 @@ class ChipSensor(ABC):
     Args:
         bus: The bus it is on.
         name: Its name in the configuration.
-        address: Its address on the bus.
+        address: Its address on the bus; 0 where only the driver knows it.
     """
 
     model: str
     quantities: Sequence[str]
-    measure_deadline_s: ClassVar[float]
+    measure_deadline_s: float
+    open_deadline_s = OPEN_DEADLINE_S
 
-    def __init__(self, bus: Bus, name: str, address: int) -> None:
+    def __init__(self, bus: Bus, name: str, address: int = 0) -> None:
         self.name = name
         self._address = address
         self._i2c = DriverBus(bus, self._watch)
@@ -31,7 +32,7 @@ class ChipSensor(ABC):
     async def open(self) -> None:
         """Find the chip and make it ready. Raises as the port says."""
         self._driver = None
-        self._driver = await self._i2c.run(self._connect, OPEN_DEADLINE_S)
+        self._driver = await self._i2c.run(self._connect, self.open_deadline_s)
 
     async def measure(self) -> Measurement:
         """Take one measurement. Raises as the port says."""

@@ -29,6 +29,7 @@ import queue
 import sys
 import threading
 import time
+import traceback
 import types
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -65,6 +66,8 @@ _OPEN_HINTS = {
     errno.EACCES: "let the user in with `sudo usermod -aG i2c USER`, and start weatherd again",
 }
 
+
+_WORDS_LENGTH_MAX = 300
 
 _BOARD_MODULES = ("board", "busio", "digitalio")
 
@@ -170,8 +173,8 @@ class Bus:
         await asyncio.wait({self._job}, timeout=max(left_s, 0.0))
         if not self._job.done():
             raise DeadlineExceeded(
-                f"a transfer on {self.name} does not come back from the kernel",
-                "cut the power of the chips on the bus; if that does not help, restart the machine",
+                f"a measurement on {self.name} does not come back: the kernel holds a transfer, or a driver sleeps",
+                "cut the power of the chips on the bus; if that does not help, restart weatherd, then the machine",
             )
 
     def _start(self, job: Callable[[], Result], limit_s: float) -> asyncio.Future[Result]:
@@ -215,6 +218,13 @@ class Bus:
         if adapter is not None:
             with contextlib.suppress(OSError):
                 adapter.close()
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error's class and words on not too long a line, even of an error that has broken ones."""
+    lines = "".join(traceback.format_exception_only(error)).split()
+    said = " ".join(lines).partition(": ")[2][:_WORDS_LENGTH_MAX]
+    return f"{type(error).__name__}: {said or 'no words'}"
 
 
 def _work(jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
@@ -269,7 +279,8 @@ class DriverBus:
                 return job()
             except SensorError:
                 raise
-            except Exception as error:
+            except BaseException as error:  # a driver that calls sys.exit ends neither this thread nor the process
+                traceback.clear_frames(error.__traceback__)  # or what it has filled the memory with would live on
                 raise self._name(error) from error
             finally:
                 self._adapter = None
@@ -379,13 +390,12 @@ class DriverBus:
             "the chip is tried again; if it stays so, cut its power for a second",
         )
 
-    def _name(self, error: Exception) -> SensorError:
+    def _name(self, error: BaseException) -> SensorError:
         """Give what a driver let through, or made of a missing acknowledge, its name."""
         if self._silent is not None:
             return self._no_answer(self._silent)
-        said = str(error) or "no words"
         return DriverFailed(
-            f"the driver gave up on {self._bus.name}: {type(error).__name__}: {said}",
+            f"the driver gave up on {self._bus.name}: {in_words(error)}",
             "the sensor is tried again; if it stays so, compare the chip and its driver",
         )
 

@@ -13,8 +13,8 @@ from importlib import resources
 import msgspec
 
 from weatherd.model import Measurement
-from weatherd.testing.ads1115 import Ads1115Chip, vane_volt
-from weatherd.testing.chips import Bmp280Chip, Htu21dChip, SimulatedBus
+from weatherd.testing.chips import Ads1115Chip, Bh1750Chip, Bmp280Chip, Htu21dChip, SimulatedBus
+from weatherd.testing.chips.ads1115 import vane_volt
 
 MINUTE_MS = 60_000
 DAY_MINUTES = 1_440
@@ -22,6 +22,10 @@ DAY_MINUTES = 1_440
 BMP280_ADDRESS = 0x77
 HTU21D_ADDRESS = 0x40
 ADS1115_ADDRESS = 0x48
+BH1750_ADDRESS = 0x23
+
+DAYLIGHT_LX = 110.0
+"""Of a solar radiation of 1 W/m2: 105 to 115 under most skies (Littlefair, Lighting Research & Technology 17, 1985)."""
 
 _FILE = "surfrad-alamosa-2016-01-01.ndjson"
 
@@ -85,8 +89,8 @@ def simulated_bus(
     monotonic_s: Callable[[], float] = time.monotonic,
 ) -> SimulatedBus:
     """
-    Make a bus with a BMP280 at 0x77, an HTU21D at 0x40, and a wind vane at an ADS1115 at 0x48, in the weather of a
-    recorded day.
+    Make a bus with a BMP280 at 0x77, an HTU21D at 0x40, a BH1750 at 0x23 and a wind vane at an ADS1115 at 0x48, in the
+    weather of a recorded day.
 
     Args:
         now_ms: The wall time, UTC. Called on the bus's thread.
@@ -96,12 +100,15 @@ def simulated_bus(
     recorded = day or RecordedDay.load()
 
     def weather() -> Measurement:
-        return recorded.at(now_ms())
+        now = recorded.at(now_ms())
+        radiation = max(now["surface_downwelling_shortwave_flux_in_air"], 0.0)
+        return {**now, "illuminance": DAYLIGHT_LX * radiation}
 
     return SimulatedBus(
         {
             BMP280_ADDRESS: Bmp280Chip(weather, monotonic_s),
             HTU21D_ADDRESS: Htu21dChip(weather, monotonic_s),
             ADS1115_ADDRESS: Ads1115Chip(lambda _channel: vane_volt(weather()["wind_from_direction"]), monotonic_s),
+            BH1750_ADDRESS: Bh1750Chip(weather, monotonic_s),
         }
     )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from weatherd.processing.vane import VANE_OHMS, divided
-from weatherd.testing.chips import Chip, Fault
+from weatherd.testing.chips.base import Chip, Fault
 
 FULL_SCALE_V = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256, 0.256, 0.256)
 CONVERSIONS_PER_S = (8, 16, 32, 64, 128, 250, 475, 860)
