@@ -263,8 +263,8 @@ class Derivation:
         if here is None or self._sources.pressure not in {"", observed.sensor}:
             return
         if (elevation_m := self._station.elevation_m) is not None:
-            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here)
             self._reduce_to_sea_level(observed, here, elevation_m)
+            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here)
         self._derive_tendency(observed, here)
 
     def _reduce_to_sea_level(self, observed: _Observed, here: Known, elevation_m: float) -> None:
