@@ -64,6 +64,7 @@ class Former:
             reduced.reasons,
             labels=labels,
             clock_offset_ms=clock_offset_ms,
+            is_final=is_final,
         )
         return Observation(
             sensor=self._sensor,
@@ -96,6 +97,7 @@ class Former:
             reasons,
             labels=arrival.labels,
             clock_offset_ms=clock_offset_ms,
+            is_final=arrival.observed_at_ms is not None,
         )
         return Observation(
             sensor=self._sensor,
