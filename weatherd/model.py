@@ -104,11 +104,19 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The spread of the measurements behind one value; no extremes for sums and directions."""
+    """
+    The spread of the measurements behind one value; no extremes for sums and directions.
+
+    Attributes:
+        count: The measurements that made the value.
+        rejected: Those outside the plausible range. They are left out of value, count and extremes, unless there is no
+            other: then they make the value, and it is erroneous.
+    """
 
     count: int
     min: float | None = None
     max: float | None = None
+    rejected: int = 0
 
 
 class Observation(msgspec.Struct, frozen=True):

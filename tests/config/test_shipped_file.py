@@ -13,6 +13,7 @@ from tests.config.conftest import write_certificates
 from weatherd import config
 from weatherd.config import Config, JsonLines, load, parse
 from weatherd.model import QUANTITIES
+from weatherd.processing.limits import LIMITS, narrowed
 from weatherd.processing.units import convertible
 
 SHIPPED = Path(__file__).parents[2] / "config" / "weatherd.toml"
@@ -21,8 +22,8 @@ SHIPPED = Path(__file__).parents[2] / "config" / "weatherd.toml"
 EXAMPLES = {
     "Config": {"station", "sensors", "sinks", "derive"},
     "Station": {"id", "latitude", "longitude", "elevation_m"},
-    "Bmp280": {"name", "calibration"},
-    "Htu21d": {"name", "calibration"},
+    "Bmp280": {"name", "calibration", "limits"},
+    "Htu21d": {"name", "calibration", "limits"},
     "JsonLines": {
         "name",
         "command",
@@ -32,10 +33,12 @@ EXAMPLES = {
         "observed_at",
         "labels",
         "calibration",
+        "limits",
         "repeat_window_s",  # its default depends on others: a test of its own
     },
     "Calibration": {"points", "date", "note"},
     "Derive": {"temperature", "humidity", "pressure", "wind"},
+    "Limits": {"min", "max", "step", "step_doubtful", "least_change"},  # None: those of the standard
     "Mapped": {"field", "unit", "counter_max"},
     "Sinks": {"logstash"},
     "Logstash": {"urls", "username", "password_file", "tls"},
@@ -140,3 +143,12 @@ def test_every_quantity_and_unit_is_listed() -> None:
 def test_no_line_is_wider_than_a_terminal_on_a_laptop() -> None:
     """People read this over ssh."""
     assert max(map(len, SHIPPED.read_text().splitlines())) <= 125
+
+
+def test_the_limits_are_those_of_the_standard(whole: Config) -> None:
+    """What the file shows of quality control is what happens without it."""
+    shown = [(quantity, limits) for sensor in whole.sensors for quantity, limits in sensor.limits.items()]
+    assert len(shown) == 3
+    for quantity, limits in shown:
+        standard = LIMITS[quantity]
+        assert narrowed(standard, msgspec.structs.asdict(limits)) == standard

@@ -123,7 +123,9 @@ async def test_a_document_of_another_version_is_passed_over(bench: Bench, monkey
         .replace(b'"weather":{', b'"weather":[{')
         .replace(b'},"quality"', b'}],"quality"')
     )
-    assert recalling._show([odd, encode(observation(NOON_MS), 2), b""], [bench.recalled.append]) == 1
+    without_time = encode(observation(NOON_MS), 3).replace(b'"@timestamp":"2', b'"@timestamp":"x')
+    documents = [odd, encode(observation(NOON_MS), 2), b"", without_time]
+    assert recalling._show(documents, [bench.recalled.append]) == 1
 
 
 async def test_a_journal_that_cannot_be_read_is_told_and_costs_only_the_past(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weatherd.model import QUANTITIES, Quality, Reduction, Statistics
+from weatherd.processing.limits import Range
 from weatherd.processing.reduction import Reduced, Reducer
 
 
@@ -82,6 +83,16 @@ def test_a_reducer_is_empty_until_something_was_tried() -> None:
     assert reducer.empty
     reducer.fail("no_answer")
     assert not reducer.empty
+
+
+def test_the_ends_of_the_plausible_range_enter_the_mean() -> None:
+    """Saturated air has 100 %, and only more than that is left out."""
+    reducer = Reducer(plausible={"relative_humidity": Range(0.0, 100.0)})
+    for value in (0.0, 100.0, 100.1, -0.1):
+        reducer.add({"relative_humidity": value})
+    reduced = reducer.reduce()
+    assert reduced.values == {"relative_humidity": 50.0}
+    assert reduced.statistics == {"relative_humidity": Statistics(2, 0.0, 100.0, rejected=2)}
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))

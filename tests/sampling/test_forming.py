@@ -1,11 +1,14 @@
+import msgspec
 import pytest
 
 from tests.fakes import NOON_MS, FakeClock
-from weatherd.model import Arrival, Observation, Station
+from weatherd.model import Arrival, Observation, Quality, Station
 from weatherd.processing.derivation import Derivation
+from weatherd.processing.documents import Document, DocumentEncoder
+from weatherd.processing.quality import QualityControl
 from weatherd.processing.reduction import Reducer
 from weatherd.sampling.forming import Former
-from weatherd.sampling.stamps import stamp
+from weatherd.sampling.stamps import Stamp, stamp
 
 STEP_MS = 3_600_000
 
@@ -88,3 +91,29 @@ def test_the_past_is_told_which_times_are_estimates(own_time: bool) -> None:  # 
     clock.synchronize(3 * 3600)
     observation = former.passed_on(Arrival({"air_pressure": 901.0}))
     assert ("tendency_of_air_pressure" in observation.values) is own_time
+
+
+@pytest.mark.parametrize(
+    ("synchronized", "own_time", "flag"),
+    [(True, False, Quality.ERRONEOUS), (False, False, Quality.GOOD), (False, True, Quality.ERRONEOUS)],
+)
+@pytest.mark.parametrize("reduced", [True, False])
+def test_what_was_recalled_counts_only_where_the_time_is_known(
+    reduced: bool,  # noqa: FBT001  -- a parameter
+    synchronized: bool,  # noqa: FBT001  -- a parameter
+    own_time: bool,  # noqa: FBT001  -- a parameter
+    flag: Quality,
+) -> None:
+    """By our clock, while it is synchronised; by a source's own time, always."""
+    control, clock = QualityControl(), FakeClock(synchronized=synchronized)
+    former = Former("garden", "FAKE", Derivation(Station("here")), clock, {}, quality_control=control)
+    before = Observation("garden", "FAKE", NOON_MS, NOON_MS, {"air_temperature": 20.0}, {}, clock_synchronized=True)
+    encoded = DocumentEncoder(Station("here"), "3f9c2a71").encode(before, 1)
+    control.recall(msgspec.json.decode(encoded, type=Document))
+    if reduced:
+        reducer = former.reducer()
+        reducer.add({"air_temperature": 40.0})
+        observation = former.reduced(reducer.reduce(), Stamp(NOON_MS, None) if own_time else stamp(clock), {})
+    else:
+        observation = former.passed_on(Arrival({"air_temperature": 40.0}, {}, NOON_MS if own_time else None))
+    assert observation.quality == {"air_temperature": flag}

@@ -112,7 +112,7 @@ async def test_without_a_report_period_each_arrival_is_an_observation() -> None:
     assert (first.observed_at_ms, first.recorded_at_ms) == (NOON_MS, NOON_MS)
     assert (second.observed_at_ms, second.labels) == (NOON_MS - 5_000, {"channel": "A"})
     assert second.values == {"air_temperature": 21.0}
-    assert second.quality == {"air_temperature": Quality.UNCHECKED}
+    assert second.quality == {"air_temperature": Quality.GOOD}
     assert second.statistics == {}
 
 

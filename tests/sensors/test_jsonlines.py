@@ -529,6 +529,39 @@ async def test_a_client_waits_while_there_is_no_room(listening: Listening) -> No
     assert values == list(range(60_000))
 
 
+@pytest.mark.parametrize("turns_count", range(6))
+async def test_what_was_taken_from_the_kernel_outlives_a_stop_in_that_very_moment(
+    tmp_path: Path, turns_count: int
+) -> None:
+    """A stop, so many turns of the loop after a line was written: either it is still the writer's, or it is ours."""
+    one = make_listener(tmp_path / "in.sock")
+    await one.source.open()
+    running = asyncio.create_task(one.source.run(one.taker))
+    loop = asyncio.get_running_loop()
+
+    def turn(left: int) -> None:
+        if left:
+            loop.call_soon(turn, left - 1)
+        else:
+            running.cancel()
+
+    with one.connect() as client:
+        await until(lambda: one.source._clients)
+        await asyncio.sleep(0.01)  # until it waits for bytes
+        (theirs,) = one.source._clients
+        with theirs.dup() as same:  # which stays open when theirs is closed
+            client.send(lines(range(1)))
+            turn(turns_count)
+            await asyncio.gather(running, return_exceptions=True)
+            try:
+                unread = same.recv(1000)
+            except BlockingIOError:
+                unread = b""
+    rest = one.source.rest().get("garden", [])
+    await one.source.close()
+    assert len(one.taker.values) + len(rest) == (0 if unread else 1)
+
+
 async def test_a_line_that_is_too_long_costs_only_itself(listening: Listening) -> None:
     """Lines of the limit count, longer ones and endless ones are skipped and counted, and the next is read."""
     padding = LINE_SIZE_MAX - len(b'{"t": 1, "x": ""}')

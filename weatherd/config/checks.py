@@ -21,6 +21,7 @@ from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password
 from weatherd.config.words import choice, nearest, quoted
 from weatherd.errors import ConfigError
 from weatherd.model import QUANTITIES, Reduction
+from weatherd.processing.limits import LIMITS, Limits, wider
 from weatherd.processing.units import convertible
 from weatherd.tls import tls_mistakes
 
@@ -87,14 +88,27 @@ def wraps_a_counter(counter: bool, counter_max: float | None) -> Found:  # noqa:
         yield ("counter_max",), "goes only together with counter = true"
 
 
-def calibrates_what_it_yields(quantities: Mapping[str, Any], calibration: Mapping[str, Any]) -> Found:
-    """Refuse a calibration of what the sensor does not send."""
+def concerns_what_it_yields(
+    quantities: Mapping[str, Any], calibration: Mapping[str, Any], limits: Mapping[str, Any]
+) -> Found:
+    """Refuse a calibration, or limits, of what the sensor does not send."""
     if not quantities or not quantities.keys() <= QUANTITIES.keys():
         return  # a mistake that is told already, and perhaps the cause of others
-    for quantity in calibration:
-        if quantity in QUANTITIES and quantity not in quantities:
-            words = choice(list(quantities), "and")
-            yield ("calibration", quantity), f"not among the quantities of this sensor: {words}"
+    for key, table in (("calibration", calibration), ("limits", limits)):
+        for quantity in table:
+            if quantity in QUANTITIES and quantity not in quantities:
+                words = choice(list(quantities), "and")
+                yield (key, quantity), f"not among the quantities of this sensor: {words}"
+
+
+def limits_are_narrower(limits: Mapping[str, Any]) -> Found:
+    """Refuse limits wider than those of the standard, and those of a test that the quantity does not have."""
+    for quantity, given in limits.items():
+        if quantity in QUANTITIES and quantity not in LIMITS:
+            yield ("limits", quantity), "there is no test of this quantity"
+        elif quantity in LIMITS:
+            for key, message in wider(LIMITS[quantity], {key: getattr(given, key, None) for key in Limits._fields}):
+                yield ("limits", quantity, key), message
 
 
 def points_or_a_line(given: KeysView[str]) -> Found:
@@ -241,15 +255,16 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     schema.Calibration: (points_or_a_line, points_increase),
     schema.Derive: (wind_chills_a_temperature,),
     schema.Station: (together("latitude", "longitude"),),
-    schema.Bmp280: (whole_multiple,),
-    schema.Htu21d: (whole_multiple,),
+    schema.Bmp280: (whole_multiple, limits_are_narrower),
+    schema.Htu21d: (whole_multiple, limits_are_narrower),
     schema.Mapped: (wraps_a_counter,),
     schema.JsonLines: (
         one_source,
         none_or_a_second,
         units_convert,
         counters_are_sums,
-        calibrates_what_it_yields,
+        concerns_what_it_yields,
+        limits_are_narrower,
         labels_differ,
     ),
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),

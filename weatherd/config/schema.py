@@ -25,6 +25,7 @@ from weatherd.config.kinds import (
     FilePlace,
     Listen,
     Name,
+    Off,
     QuantityName,
     Shown,
     Text,
@@ -76,6 +77,18 @@ class Calibration(Struct, frozen=True):
 
 
 CpuHeat = Annotated[float, Meta(ge=0, le=2)]
+
+
+class Limits(Struct, frozen=True):
+    """One quantity's limits for quality control, narrower than the standard's; None for those of the standard."""
+
+    min: float | None = None
+    max: float | None = None
+    step: Annotated[float, Meta(gt=0)] | Off | None = None
+    step_doubtful: Annotated[float, Meta(gt=0)] | Off | None = None
+    least_change: Annotated[float, Meta(gt=0)] | Off | None = None
+
+
 SamplePeriod = Annotated[float, Meta(ge=0.1, le=3600)]
 ReportPeriod = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -89,6 +102,7 @@ class Bmp280(Struct, frozen=True, tag_field="driver", tag="bmp280"):
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_pressure", "air_temperature"], Calibration] = {}
     cpu_heat: CpuHeat = 0.0
+    limits: Mapping[Literal["air_pressure", "air_temperature"], Limits] = {}
 
 
 class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
@@ -100,6 +114,7 @@ class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_temperature", "relative_humidity"], Calibration] = {}
     cpu_heat: CpuHeat = 0.0
+    limits: Mapping[Literal["air_temperature", "relative_humidity"], Limits] = {}
 
 
 class Mapped(Struct, frozen=True):
@@ -147,6 +162,7 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
     report_period_s: Annotated[float, Meta(ge=0, le=86_400, description="0 or from 1 to 86400")] = 10.0
     repeat_window_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
     calibration: Mapping[QuantityName, Calibration] = {}
+    limits: Mapping[QuantityName, Limits] = {}
 
     @property
     def effective_repeat_window_s(self) -> float:

@@ -7,11 +7,12 @@ only if the configuration has it: each costs memory that a Pi has better use for
 
 import dataclasses
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import structlog
 
 from weatherd import config
@@ -28,7 +29,9 @@ from weatherd.journal import Notice, SqliteJournal, memory_file
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sensor, Sink, Source
 from weatherd.processing.derivation import Derivation, Sources
-from weatherd.processing.documents import DocumentEncoder
+from weatherd.processing.documents import Document, DocumentEncoder
+from weatherd.processing.limits import LIMITS, Limits, narrowed
+from weatherd.processing.quality import QualityControl
 from weatherd.queueing import BoundedQueue
 from weatherd.recording import Recorder
 from weatherd.sampling.asked import AskedSampler
@@ -228,7 +231,7 @@ def assemble(
         listeners=sampling.listeners,
         derivation=derivation,
         calibrations=calibrations,
-        recalls=[derivation.recall, calibrations.recall],
+        recalls=[derivation.recall, calibrations.recall, sampling.recall],
         log=log,
         simulated=simulated,
     )
@@ -280,10 +283,22 @@ def _forwarder(
 def _bus(settings: config.Config, clock: Clock, simulated: "Adapter | None") -> "Bus | None":
     if all(isinstance(sensor, config.JsonLines) for sensor in settings.sensors):
         return None
+    return make_bus(settings.i2c.bus, clock, simulated)
+
+
+def make_bus(bus: int | Literal["simulated"], clock: Clock, simulated: "Adapter | None" = None) -> "Bus":
+    """
+    Return a bus; nothing is opened yet.
+
+    Args:
+        bus: Of ``/dev/i2c-<bus>``, or for emulated chips.
+        clock: Tells the emulated chips the time of day.
+        simulated: The emulated chips; those in the recorded day's weather by default.
+    """
     from weatherd.sensors.i2c import Bus
 
-    if settings.i2c.bus != "simulated":
-        return Bus.of_linux(settings.i2c.bus)
+    if bus != "simulated":
+        return Bus.of_linux(bus)
     if simulated is None:
         from weatherd.testing.weather import simulated_bus
 
@@ -359,14 +374,20 @@ class Sampling:
         self._queue = queue
         self._happenings = happenings
         self.bus = bus
+        self._quality_controls: dict[str, QualityControl] = {}
         self.samplers = {sensor.name: self._sampler(sensor) for sensor in sensors}
         self.sources: list[Source] = []
         self.listeners = [self._listener(told) for told in _streams(sensors)]
 
+    def recall(self, document: Document) -> None:
+        """Show the quality control of its sensor what an earlier run observed; the oldest come first."""
+        if document.sensor is not None and (control := self._quality_controls.get(document.sensor.name)):
+            control.recall(document)
+
     def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
         condition = Condition(settings.name, self._clock, self._happenings)
         if isinstance(settings, config.JsonLines):
-            former = self._former(settings, JSONLINES)
+            former = self._former(settings, JSONLINES, condition, samples_count=0)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
         assert self.bus is not None
         sensor = self._without_heat(settings, _sensor(settings, self.bus))
@@ -374,7 +395,12 @@ class Sampling:
             sensor,
             self._clock,
             self._queue,
-            self._former(settings, sensor.model),
+            self._former(
+                settings,
+                sensor.model,
+                condition,
+                samples_count=round(settings.report_period_s / settings.sample_period_s),
+            ),
             condition,
             sample_period_s=settings.sample_period_s,
             report_period_s=settings.report_period_s,
@@ -400,7 +426,13 @@ class Sampling:
 
         return WithoutHeat(sensor, CpuThermometer(self._log), share)
 
-    def _former(self, settings: config.Sensor, model: str) -> Former:
+    def _former(self, settings: config.Sensor, model: str, condition: Condition, *, samples_count: int) -> Former:
+        quality_control = self._quality_controls[settings.name] = QualityControl(
+            _limits(settings.limits),
+            report_period_s=settings.report_period_s,
+            samples_count=samples_count,
+            turned=condition.turned,
+        )
         return Former(
             settings.name,
             model,
@@ -408,7 +440,13 @@ class Sampling:
             self._clock,
             curves_of(settings),
             calibration_version=version_of(settings),
+            quality_control=quality_control,
         )
+
+
+def _limits(narrower: Mapping[Any, config.Limits]) -> Mapping[str, Limits]:
+    given = {quantity: msgspec.structs.asdict(limits) for quantity, limits in narrower.items()}
+    return {**LIMITS, **{quantity: narrowed(LIMITS[quantity], limits) for quantity, limits in given.items()}}
 
 
 def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonLines]]:
@@ -417,3 +455,9 @@ def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonL
         told = [sensor for sensor in group if isinstance(sensor, config.JsonLines)]
         if told:
             yield told
+
+
+# What `weatherd doctor` tries is made as the daemon makes it.
+bus_of = _bus
+make_sensor = _sensor
+make_logstash = _logstash

@@ -14,7 +14,7 @@ import structlog
 from weatherd.errors import JournalError
 from weatherd.journal import SqliteJournal
 from weatherd.ports import Clock
-from weatherd.processing.documents import Document, decode
+from weatherd.processing.documents import Document, decode, time_ms_of
 
 Recall = Callable[[Document], None]
 """Takes in one observation of an earlier run; the oldest come first."""
@@ -89,6 +89,7 @@ def _show(documents: Sequence[bytes], recalls: Sequence[Recall]) -> int:
             continue
         try:
             document = decode(encoded)
+            time_ms_of(document.timestamp)
         except (msgspec.DecodeError, ValueError):
             continue  # of another version, or damaged: the forwarder sends it as it is, and nobody can recall it
         for one in recalls:

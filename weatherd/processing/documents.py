@@ -223,7 +223,9 @@ def rounded_statistics(quantity: str, spread: Statistics) -> Statistics:
     """Return a spread with the decimals of its quantity."""
     if spread.min is None or spread.max is None:
         return spread
-    return Statistics(spread.count, rounded(quantity, spread.min), rounded(quantity, spread.max))
+    return Statistics(
+        spread.count, rounded(quantity, spread.min), rounded(quantity, spread.max), rejected=spread.rejected
+    )
 
 
 def _station_fields(station: Station) -> dict[str, Any]:
