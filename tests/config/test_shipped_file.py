@@ -24,6 +24,9 @@ EXAMPLES = {
     "Station": {"id", "latitude", "longitude", "elevation_m"},
     "Bmp280": {"name", "calibration", "limits"},
     "Htu21d": {"name", "calibration", "limits"},
+    "RainGauge": {"name", "line", "limits"},
+    "Anemometer": {"name", "line", "limits"},
+    "WindVane": {"name"},
     "JsonLines": {
         "name",
         "command",

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from weatherd.model import QUANTITIES
+from weatherd.testing.ads1115 import Ads1115Chip
 from weatherd.testing.chips import Bmp280Chip, Htu21dChip
 from weatherd.testing.weather import DAY_MINUTES, MINUTE_MS, Minute, RecordedDay, simulated_bus
 
@@ -77,8 +78,8 @@ def test_a_day_that_is_not_whole_is_refused() -> None:
         RecordedDay([still(0.0)] * (DAY_MINUTES - 1))
 
 
-def test_the_simulated_bus_has_the_two_chips_of_the_demo() -> None:
-    """A BMP280 at 0x77 and an HTU21D at 0x40, in the weather of the recorded day: -7.6 degC at midnight."""
+def test_the_simulated_bus_has_the_chips_of_the_demo() -> None:
+    """A BMP280, an HTU21D and an ADS1115, in the weather of the recorded day: -7.6 degC at midnight."""
     seconds = itertools.count()
     chips = simulated_bus(lambda: TODAY_MS, monotonic_s=lambda: float(next(seconds))).chips
     chips[0x40].write(b"\xf3")
@@ -86,4 +87,5 @@ def test_the_simulated_bus_has_the_two_chips_of_the_demo() -> None:
     assert word * 175.72 / 65536 - 46.85 == pytest.approx(-7.6, abs=0.011)
     assert isinstance(chips[0x77], Bmp280Chip)
     assert isinstance(chips[0x40], Htu21dChip)
-    assert len(chips) == 2
+    assert isinstance(chips[0x48], Ads1115Chip)
+    assert len(chips) == 3

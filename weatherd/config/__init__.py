@@ -3,11 +3,13 @@
 from weatherd.config.kinds import Address
 from weatherd.config.load import load, parse
 from weatherd.config.schema import (
+    Anemometer,
     Bmp280,
     Calibration,
     Clock,
     Config,
     Derive,
+    Gpio,
     Htu21d,
     I2c,
     Journal,
@@ -17,20 +19,24 @@ from weatherd.config.schema import (
     Logstash,
     Mapped,
     Queue,
+    RainGauge,
     Sensor,
     Sinks,
     Station,
     Tls,
+    WindVane,
 )
 from weatherd.config.secrets import read_password
 
 __all__ = [
     "Address",
+    "Anemometer",
     "Bmp280",
     "Calibration",
     "Clock",
     "Config",
     "Derive",
+    "Gpio",
     "Htu21d",
     "I2c",
     "Journal",
@@ -40,10 +46,12 @@ __all__ = [
     "Logstash",
     "Mapped",
     "Queue",
+    "RainGauge",
     "Sensor",
     "Sinks",
     "Station",
     "Tls",
+    "WindVane",
     "load",
     "parse",
     "read_password",
