@@ -265,6 +265,23 @@ def test_a_limit_itself_is_allowed(table: str, lines: str, mistakes_of: Mistakes
     assert mistakes_of(text) == []
 
 
+def test_a_wind_needs_a_temperature_to_chill(mistakes_of: MistakesOf) -> None:
+    """A sensor that yields wind may speak for the station, but not alone."""
+    text = """\
+[station]
+id = "s"
+[[sensors]]
+name = "mast"
+driver = "jsonlines"
+listen = "localhost:1"
+quantities = { wind_speed = "v", air_temperature = "t" }
+[derive]
+wind = "mast"
+"""
+    assert mistakes_of(text) == [(9, "derive.wind", "goes only together with temperature")]
+    assert mistakes_of(text + 'temperature = "mast"\n') == []
+
+
 MAPPED = [
     ('air_temprature = "t"', "air_temprature", 'unknown key; did you mean "air_temperature"?'),
     ('air_temperature = ""', "air_temperature", 'found ""; allowed is a table or the name of a field'),

@@ -99,6 +99,13 @@ async def test_no_more_entries_than_the_limit_are_looked_at(bench: Bench, monkey
     assert await bench.recall() == [1013.0 + number for number in range(7)]
 
 
+async def test_a_row_is_shown_from_the_limit_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit may lie in the middle of a row."""
+    monkeypatch.setattr(recalling, "ENTRIES_MAX", 7)
+    await bench.row([observation(NOON_MS + number, 1000.0 + number) for number in range(20)])
+    assert await bench.recall() == [1013.0 + number for number in range(7)]
+
+
 async def test_when_time_runs_out_the_newest_are_still_shown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow card skips the middle, and never what is newest."""
     monkeypatch.setattr(recalling, "NEWEST_COUNT", 3)

@@ -35,12 +35,20 @@ class Bench:
         flag: Quality = Quality.GOOD,
         labels: Mapping[str, str] = {},
         clock_offset_ms: int | None = None,
+        is_final: bool = False,
     ) -> dict[str, float]:
         found = dict(values)
         self.quality = dict.fromkeys(found, flag)
         self.reasons = {}
         self.derivation.derive(
-            sensor, time_ms, found, self.quality, self.reasons, labels=labels, clock_offset_ms=clock_offset_ms
+            sensor,
+            time_ms,
+            found,
+            self.quality,
+            self.reasons,
+            labels=labels,
+            clock_offset_ms=clock_offset_ms,
+            is_final=is_final,
         )
         return found
 
@@ -227,6 +235,14 @@ def test_what_was_remembered_under_a_wrong_time_is_forgotten() -> None:
     assert values["tendency_of_air_pressure"] == pytest.approx(1.0)
     values = bench.observe({"air_pressure": 901.0}, NOON_MS + 4 * HOUR_MS)
     assert "tendency_of_air_pressure" not in values
+
+
+def test_a_time_of_the_sources_own_is_never_forgotten() -> None:
+    """Whatever our clock took the time for, what the source dated itself stays its past."""
+    bench = Bench()
+    bench.observe({"air_pressure": 900.0}, clock_offset_ms=7, is_final=True)
+    values = bench.observe({"air_pressure": 901.0}, NOON_MS + 3 * HOUR_MS)
+    assert values["tendency_of_air_pressure"] == pytest.approx(1.0)
 
 
 def test_a_temperature_of_another_sensor_reduces_the_pressure() -> None:

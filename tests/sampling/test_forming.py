@@ -66,6 +66,33 @@ def test_a_time_that_becomes_known_after_the_stamp_leaves_an_estimate(reduced: b
     assert observation.observed_at_ms == observation.recorded_at_ms == NOON_MS
 
 
+@pytest.mark.parametrize("reduced", [True, False])
+def test_a_document_names_its_calibration_and_what_was_left_out(reduced: bool) -> None:  # noqa: FBT001  -- a parameter
+    """The version is that of the sensor, and the reason that of the derivation."""
+    clock = FakeClock()
+    derivation = Derivation(Station("here", elevation_m=760.0))
+    former = Former("roof", "FAKE", derivation, clock, {}, calibration_version="85ca0be3")
+    measurement = {"air_temperature": 20.0, "air_pressure": 927.3}
+    reducer = Reducer()
+    reducer.add(measurement)
+    observation = (
+        former.reduced(reducer.reduce(), stamp(clock), {}) if reduced else former.passed_on(Arrival(measurement))
+    )
+    assert observation.calibration == "85ca0be3"
+    assert observation.quality_reasons == {"air_pressure_at_mean_sea_level": "short_history"}
+
+
+@pytest.mark.parametrize("own_time", [True, False])
+def test_the_past_is_told_which_times_are_estimates(own_time: bool) -> None:  # noqa: FBT001  -- a parameter
+    """When the clock is set, what it had dated is no past any more, and what the source had dated is."""
+    clock = FakeClock(NOON_MS, synchronized=False)
+    former = Former("roof", "FAKE", Derivation(Station("here")), clock, {})
+    former.passed_on(Arrival({"air_pressure": 900.0}, {}, NOON_MS if own_time else None))
+    clock.synchronize(3 * 3600)
+    observation = former.passed_on(Arrival({"air_pressure": 901.0}))
+    assert ("tendency_of_air_pressure" in observation.values) is own_time
+
+
 @pytest.mark.parametrize(
     ("synchronized", "own_time", "flag"),
     [(True, False, Quality.ERRONEOUS), (False, False, Quality.GOOD), (False, True, Quality.ERRONEOUS)],

@@ -32,7 +32,7 @@ FAULT_S = 4.0
 
 _ADDED_BY_LOGSTASH = {"host", "http", "url", "user_agent"}
 
-_UNITS = {"degC": "°C", "deg": "°", "W/m2": "W/m²"}
+_UNITS = {"1": "", "g/m3": "g/m³", "degC": "°C", "deg": "°", "W/m2": "W/m²"}
 
 
 def demo(port: int, duration_s: float | None) -> int:

@@ -118,6 +118,7 @@ class Derivation:
         *,
         labels: Mapping[str, str] = {},
         clock_offset_ms: int | None = None,
+        is_final: bool = False,
     ) -> None:
         """
         Add to one observation what follows from it, and remember it.
@@ -130,6 +131,7 @@ class Derivation:
             reasons: Why, where something had to be left out.
             labels: Tell the transmitters of one sensor apart; each has a past of its own.
             clock_offset_ms: What the station's clock adds to the boot clock while that is an estimate; else None.
+            is_final: Whether the time is the source's own, which no estimate of ours can make wrong.
         """
         self._settle(clock_offset_ms)
         observed = self._remember(
@@ -139,7 +141,7 @@ class Derivation:
             quality=quality,
             reasons=reasons,
             labels=labels,
-            is_estimated=clock_offset_ms is not None,
+            is_estimated=clock_offset_ms is not None and not is_final,
         )
         if not observed.known:
             return
@@ -263,8 +265,8 @@ class Derivation:
         if here is None or self._sources.pressure not in {"", observed.sensor}:
             return
         if (elevation_m := self._station.elevation_m) is not None:
-            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here)
             self._reduce_to_sea_level(observed, here, elevation_m)
+            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here)
         self._derive_tendency(observed, here)
 
     def _reduce_to_sea_level(self, observed: _Observed, here: Known, elevation_m: float) -> None:

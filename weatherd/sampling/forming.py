@@ -123,5 +123,6 @@ class Former:
             reduced.reasons,
             labels=labels,
             clock_offset_ms=clock_offset_ms,
+            is_final=is_final,
         )
         check_consistency(reduced)
