@@ -128,6 +128,12 @@ MISTAKES = [
         "",
         'found "SHT4x"; allowed is a module and a class in it, such as "adafrui',
     ),
+    (
+        "[circuitpython]",
+        'quantities = { illuminance = "lux" }\ncpu_heat = 0.3',
+        "cpu_heat",
+        "goes only together with air_temperature",
+    ),
     ("[circuitpython]", 'class = "a.b-c"', "", "a module and a class in it"),
     ("[circuitpython]", 'class = "os.system; rm"', "", "a module and a class in it"),
     ("[circuitpython]", "quantities = {}", "", "found an empty table; allowed is a table of at least one quantity and"),

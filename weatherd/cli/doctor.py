@@ -1,5 +1,6 @@
 """`weatherd doctor`: everything that the station needs is tried, a line for each, with the way to mend it."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -40,18 +41,20 @@ async def _doctor(path: Path, *, as_json: bool) -> int:
     names = () if settings is None else [sensor.name for sensor in settings.sensors]
     width = min(max(map(len, names), default=0), _SUBJECT_WIDTH_MAX)
     found: list[Finding] = []
+    stdout = sys.stdout
 
     def take(finding: Finding) -> None:
         is_told = bool(found) and found[-1].hint == finding.hint
         found.append(finding)
         if not as_json:
             shown = lines(finding, max(width, _SUBJECT_WIDTH_MIN), with_hint=not is_told)
-            print("\n".join(shown), flush=True)
+            print("\n".join(shown), file=stdout, flush=True)
 
     for finding in first:
         take(finding)
-    async for finding in examine(settings, SystemClock()):
-        take(finding)
+    with contextlib.redirect_stdout(sys.stderr):  # drivers of other people's print
+        async for finding in examine(settings, SystemClock()):
+            take(finding)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(found)).decode())
     return os.EX_OK if all(finding.state is not State.FAIL for finding in found) else 1

@@ -169,11 +169,17 @@ def _yields(sensor: Any) -> Collection[str]:
     """Return the quantities of a sensor: those that it maps, or that have calibration or limits; none if unknown."""
     if isinstance(quantities := getattr(sensor, "quantities", None), Mapping):
         return list(quantities)
-    if not isinstance(sensor, Struct):
+    if not isinstance(sensor, Struct) or isinstance(sensor, schema.Installed):
         return ()
     hints = {field.name: field.type for field in fields(sensor)}
     keys, *_ = get_args(hints.get("calibration") or hints.get("limits")) or ((),)
     return get_args(keys)
+
+
+def heat_has_a_temperature(quantities: Mapping[str, Any], cpu_heat: float) -> Found:
+    """Refuse to take the processor's heat out of a sensor without a temperature."""
+    if cpu_heat and "air_temperature" not in quantities:
+        yield ("cpu_heat",), "goes only together with air_temperature among the quantities"
 
 
 def address_is_given_once(arguments: Mapping[str, Any], address: int | None) -> Found:
@@ -289,6 +295,7 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
         concerns_what_it_yields,
         limits_are_narrower,
         address_is_given_once,
+        heat_has_a_temperature,
     ),
     schema.Installed: (whole_multiple, limits_are_narrower),
     schema.RainGauge: (limits_are_narrower,),
