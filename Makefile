@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench soak clean
+.PHONY: help demo test check bench oracle soak clean
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
 	@echo "make check   style, types and the doors between rooms"
 	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
+	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
 	@echo "make clean   remove what these made"
 
@@ -34,11 +35,16 @@ bench: $(VENV)/.runtime
 	$(BIN)/python bench/card.py
 	$(BIN)/python bench/lateness.py
 
+oracle: $(VENV)/.runtime
+	$(PYTHON) -m venv $(VENV)-oracle
+	$(VENV)-oracle/bin/pip install --quiet --disable-pip-version-check metpy psychrolib msgspec
+	PYTHONPATH=. $(VENV)-oracle/bin/python bench/oracle.py
+
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults --soak
 
 clean:
-	rm -rf $(VENV) build dist .coverage *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oracle build dist .coverage *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

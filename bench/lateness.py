@@ -32,6 +32,7 @@ from weatherd.clock import SystemClock
 from weatherd.happenings import Happenings
 from weatherd.model import Event, Measurement, Observation, Station
 from weatherd.ports import Sensor
+from weatherd.processing.derivation import Derivation
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition
@@ -176,7 +177,7 @@ class Rig:
             sensor,
             self._clock,
             queue,
-            Former(sensor.name, sensor.model, Station("bench"), self._clock, {}),
+            Former(sensor.name, sensor.model, Derivation(Station("bench")), self._clock, {}),
             Condition(sensor.name, self._clock, Happenings(queue, self._clock, log)),
             sample_period_s=self._period_s,
             report_period_s=self._period_s,

@@ -179,9 +179,20 @@ class JournalError(WeatherdError):
 
 
 class JournalUnavailable(JournalError):
-    """Tell that the journal cannot be opened or written now: disk full, read-only, in use. Try again."""
+    """
+    Tell that the journal cannot be opened or written now: disk full, read-only, in use. Try again.
+
+    Args:
+        sentence: What happened.
+        hint: What the reader can do about it.
+        may_pass: Whether it is the disk that fails, which can be well again without anybody touching weatherd.
+    """
 
     code = "journal.unavailable"
+
+    def __init__(self, sentence: str, hint: str = "", *, may_pass: bool = False) -> None:
+        super().__init__(sentence, hint)
+        self.may_pass = may_pass
 
 
 class JournalDamaged(JournalError):

@@ -19,6 +19,7 @@ class Reduction(enum.Enum):
     SUM = "sum"
     MAX = "max"
     DIRECTION = "direction"  # the mean of unit vectors: 350 and 10 deg make 0, not 180
+    LAST = "last"  # of codes, which cannot be averaged
 
 
 class Quantity(NamedTuple):
@@ -45,6 +46,17 @@ QUANTITIES: Mapping[str, Quantity] = {
         Quantity("wind_speed", "m/s", 2),
         Quantity("wind_speed_of_gust", "m/s", 2, Reduction.MAX),
         Quantity("wind_from_direction", "deg", 1, Reduction.DIRECTION),
+        # Derived (docs/derived.md). CF has no names for the frost point, humidex, QNH, the code and the indication.
+        Quantity("frost_point_temperature", "degC", 2),
+        Quantity("mass_concentration_of_water_vapor_in_air", "g/m3", 2),
+        Quantity("heat_index_of_air_temperature", "degC", 2),
+        Quantity("humidex", "degC", 2),
+        Quantity("wind_chill_of_air_temperature", "degC", 2),
+        Quantity("altimeter_setting", "hPa", 2),
+        Quantity("tendency_of_air_pressure", "hPa", 2),
+        Quantity("characteristic_of_pressure_tendency", "1", 0, Reduction.LAST),
+        Quantity("zambretti_indication", "1", 0, Reduction.LAST),
+        Quantity("uncorrected_air_temperature", "degC", 2),
     )
 }
 
@@ -92,11 +104,19 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The spread of the measurements behind one value; no extremes for sums and directions."""
+    """
+    The spread of the measurements behind one value; no extremes for sums and directions.
+
+    Attributes:
+        count: The measurements that made the value.
+        rejected: Those outside the plausible range. They are left out of value, count and extremes, unless there is no
+            other: then they make the value, and it is erroneous.
+    """
 
     count: int
     min: float | None = None
     max: float | None = None
+    rejected: int = 0
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -113,6 +133,7 @@ class Observation(msgspec.Struct, frozen=True):
         quality: One flag for each quantity, also for the missing.
         quality_reasons: Why, where the flag is not self-evident: ``{"air_pressure": "bad_checksum"}``.
         labels: Scalars copied from the source.
+        calibration: The version of the sensor's calibration; empty if it has none.
         clock_synchronized: Whether the kernel said so when the stamp was taken.
         clock_offset_ms: By how much the wall clock was taken to be ahead of the boot clock, where nobody had said since
             the boot that it was right: the stamps are estimates, and can be corrected. None where they are final.
@@ -129,6 +150,7 @@ class Observation(msgspec.Struct, frozen=True):
     statistics: Mapping[str, Statistics] = {}
     quality_reasons: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
+    calibration: str = ""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -80,6 +80,10 @@ class Recorder:
                 self._taken = self._queue.take(APPEND_SIZE_MAX)
             await self._append_taken()
 
+    def pause(self, error: JournalError) -> None:
+        """Tell that nothing can be kept yet: the journal cannot even be opened; `run` comes later."""
+        self._tell(error)
+
     async def _wait_for_company(self) -> None:
         remaining_s = self._appended_s + KEEP_PERIOD_S - self._clock.boottime_s()
         if remaining_s > 0:

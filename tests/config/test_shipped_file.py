@@ -13,21 +13,22 @@ from tests.config.conftest import write_certificates
 from weatherd import config
 from weatherd.config import Config, JsonLines, load, parse
 from weatherd.model import QUANTITIES
+from weatherd.processing.limits import LIMITS, narrowed
 from weatherd.processing.units import convertible
 
 SHIPPED = Path(__file__).parents[2] / "config" / "weatherd.toml"
 
 # Values that every station chooses for itself; the file shows examples.
 EXAMPLES = {
-    "Config": {"station", "sensors", "sinks"},
+    "Config": {"station", "sensors", "sinks", "derive"},
     "Station": {"id", "latitude", "longitude", "elevation_m"},
-    "Bmp280": {"name", "calibration", "address"},  # makes room for the BMP180, which has only one address
-    "Htu21d": {"name", "calibration"},
-    "Bmp180": {"name", "calibration"},
-    "Bh1750": {"name", "calibration"},
-    "CircuitPython": {"name", "class", "quantities", "arguments", "address", "calibration"},
+    "Bmp280": {"name", "calibration", "limits", "address"},  # makes room for the BMP180, which has only one address
+    "Htu21d": {"name", "calibration", "limits"},
+    "Bmp180": {"name", "calibration", "limits"},
+    "Bh1750": {"name", "calibration", "limits"},
+    "CircuitPython": {"name", "class", "quantities", "arguments", "address", "calibration", "limits"},
     "Attribute": {"attribute", "unit"},
-    "Installed": {"name", "driver", "options", "calibration"},
+    "Installed": {"name", "driver", "options", "calibration", "limits"},
     "JsonLines": {
         "name",
         "command",
@@ -37,8 +38,12 @@ EXAMPLES = {
         "observed_at",
         "labels",
         "calibration",
+        "limits",
         "repeat_window_s",  # its default depends on others: a test of its own
     },
+    "Calibration": {"points", "date", "note"},
+    "Derive": {"temperature", "humidity", "pressure", "wind"},
+    "Limits": {"min", "max", "step", "step_doubtful", "least_change"},  # None: those of the standard
     "Mapped": {"field", "unit", "counter_max"},
     "Sinks": {"logstash"},
     "Logstash": {"urls", "username", "password_file", "tls"},
@@ -149,3 +154,12 @@ def test_every_quantity_and_unit_is_listed() -> None:
 def test_no_line_is_wider_than_a_terminal_on_a_laptop() -> None:
     """People read this over ssh."""
     assert max(map(len, SHIPPED.read_text().splitlines())) <= 125
+
+
+def test_the_limits_are_those_of_the_standard(whole: Config) -> None:
+    """What the file shows of quality control is what happens without it."""
+    shown = [(quantity, limits) for sensor in whole.sensors for quantity, limits in sensor.limits.items()]
+    assert len(shown) == 3
+    for quantity, limits in shown:
+        standard = LIMITS[quantity]
+        assert narrowed(standard, msgspec.structs.asdict(limits)) == standard

@@ -117,13 +117,15 @@ async def test_a_journal_that_cannot_be_opened_is_told(tmp_path: Path, place: st
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a read-only file system")
 async def test_a_read_only_journal_is_told(tmp_path: Path, read_only_folder: Path) -> None:
-    """A card that has turned read-only is named as such, with 74."""
-    path = tmp_path / "weatherd.toml"
-    path.write_text(STATION + SIMULATED + BAROMETER + f'[journal]\npath = "{read_only_folder}/journal.db"\n')
-    code, _, errors = await weatherd("run", "--config", path, folder=tmp_path)
-    assert code == 74
-    assert errors.startswith("error: journal.unavailable: ")
-    assert "Traceback" not in errors
+    """A card that has turned read-only stops no station: it starts, and log and status name what is wrong."""
+    async with station(tmp_path, "http://127.0.0.1:9", CHIPS, disk=read_only_folder) as running:
+        await running.wait_for("READY=1")
+        error = (await running.ask())["journal"]["error"]
+        assert await running.stop() == 0
+    (paused,) = [line for line in running.log if line["event.action"] == "recording.paused"]
+    assert paused["error.code"] == error["code"] == "journal.unavailable"
+    assert "read-only" in error["hint"].lower()
+    assert (tmp_path / "errors").read_text() == ""
 
 
 async def test_a_reader_of_the_log_that_goes_away_stops_nothing(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The whole daemon with drivers of other people's, next to a chip that must not notice."""
 
+import json
 from pathlib import Path
 
-from tests.end_to_end.stations import CHIPS, documents, eventually, station, until_documents
+from tests.end_to_end.stations import CHIPS, documents, eventually, station, until_documents, weatherd
 from weatherd.testing.logstash import LogstashStandIn
 
 ODD = """
@@ -42,3 +43,14 @@ async def test_odd_drivers_harm_nobody_and_the_log_stays_json(tmp_path: Path) ->
     assert by_sensor["exits"]["quality"] == {"air_temperature": "missing"}
     assert "air_pressure" in by_sensor["barometer"]["weather"]
     assert (tmp_path / "errors").read_text() == ""
+
+
+async def test_a_driver_that_prints_does_not_spoil_what_the_doctor_says(tmp_path: Path) -> None:
+    """The report stays JSON; what was printed goes to standard error."""
+    printing = ODD.format(name="prints").replace("odd_drivers.prints", "odd_drivers.Prints")
+    (tmp_path / "weatherd.toml").write_text(
+        f'[station]\nid = "s"\n[i2c]\nbus = "simulated"\n{printing}[journal]\npath = "journal.db"\n'
+    )
+    _, out, err = await weatherd("doctor", "--json", "--config", tmp_path / "weatherd.toml", folder=tmp_path)
+    assert "Prints: 20.5 degC" in str(json.loads(out))
+    assert "reading the chip" in err

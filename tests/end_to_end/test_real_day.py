@@ -27,7 +27,7 @@ MAPPED = {
 
 
 def assert_whole_day(found: list[dict[str, Any]]) -> None:
-    """Each record once, at its own time, with its own values."""
+    """Each record once, at its own time, with its own values, and none of them called wrong."""
     records = day_records()
     assert len(found) == len(records) == 1440
     for document, record in zip(found, records, strict=True):
@@ -36,6 +36,8 @@ def assert_whole_day(found: list[dict[str, Any]]) -> None:
             assert document["weather"][ours] == pytest.approx(record[theirs], abs=0.005)
         assert document["weather"]["dew_point_temperature"] <= document["weather"]["air_temperature"]
         assert document["weather"]["air_pressure_at_mean_sea_level"] > 1000
+        assert document["quality"].keys() == document["weather"].keys()
+        assert set(document["quality"].values()) <= {"good", "doubtful"}
 
 
 async def test_a_real_day_arrives_complete(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ Source:
 import asyncio
 import datetime as dt
 import json
+import shutil
 import socket
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -204,3 +205,40 @@ def write(where: str, content: bytes) -> None:
         client = socket.create_connection((host, int(port)))
     with client:
         client.sendall(content)
+
+
+def acurite_tower(channel: int, id_: int, temperature_degc: float, humidity: int) -> str:
+    """
+    Return what an Acurite tower sensor sends, as `rtl_433 -y` takes it.
+
+    Source:
+        rtl_433, src/devices/acurite.c: two bits of channel and fourteen of id, type 4 with the battery's bit, then
+        seven bits a byte with even parity (humidity, temperature in tenths above -100 degC), and their sum. On the air
+        every bit is inverted.
+    """
+    tenths = round(temperature_degc * 10) + 1000
+    words = [0x44, humidity, tenths >> 7, tenths & 0x7F]
+    message = [channel << 6 | id_ >> 8, id_ & 0xFF, *(word | (word.bit_count() & 1) << 7 for word in words)]
+    return "{56}" + bytes(byte ^ 0xFF for byte in [*message, sum(message) & 0xFF]).hex()
+
+
+@pytest.mark.parametrize(("temperature_degc", "humidity"), [(22.8, 66), (-40.0, 1), (-0.1, 99), (0.0, 50)])
+async def test_the_real_decoder_is_understood(tmp_path: Path, temperature_degc: float, humidity: int) -> None:
+    """The program rtl_433 itself decodes a transmission, ends, and is started again for the next one."""
+    if shutil.which("rtl_433") is None:
+        pytest.skip("rtl_433 is not installed")
+    began = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    code = acurite_tower(2, 9884, temperature_degc, humidity)
+    tower = f"""
+        command = ["rtl_433", "-R", "40", "-F", "json", "-M", "time:utc:iso", "-y", "{code}"]
+        match = {{ model = "Acurite-Tower", id = 9884 }}
+        observed_at = "time"
+        labels = ["channel", "battery_ok"]
+        quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity" }}
+        """
+    documents, lines = await documents_of(text_of({"tower": tower}, "repeat_window_s = 0"), tmp_path, count=2)
+    assert lines["tower"].keys() == {"lines", "taken"}
+    for document in documents:
+        assert sent(document) == {"air_temperature": temperature_degc, "relative_humidity": humidity}
+        assert document["labels"] == {"channel": "B", "battery_ok": "1"}
+        assert began <= dt.datetime.fromisoformat(document["@timestamp"]) <= dt.datetime.now(dt.UTC)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weatherd.model import QUANTITIES, Quality, Reduction, Statistics
+from weatherd.processing.limits import Range
 from weatherd.processing.reduction import Reduced, Reducer
 
 
@@ -84,6 +85,16 @@ def test_a_reducer_is_empty_until_something_was_tried() -> None:
     assert not reducer.empty
 
 
+def test_the_ends_of_the_plausible_range_enter_the_mean() -> None:
+    """Saturated air has 100 %, and only more than that is left out."""
+    reducer = Reducer(plausible={"relative_humidity": Range(0.0, 100.0)})
+    for value in (0.0, 100.0, 100.1, -0.1):
+        reducer.add({"relative_humidity": value})
+    reduced = reducer.reduce()
+    assert reduced.values == {"relative_humidity": 50.0}
+    assert reduced.statistics == {"relative_humidity": Statistics(2, 0.0, 100.0, rejected=2)}
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))
 def test_the_mean_lies_between_the_extremes(values: list[float]) -> None:
     """However floats round, least <= mean <= greatest."""
@@ -99,3 +110,22 @@ def test_every_quantity_has_a_reduction() -> None:
     for quantity in QUANTITIES.values():
         assert isinstance(quantity.reduction, Reduction)
         assert reduce(quantity.name, 1.0).values[quantity.name] == pytest.approx(1.0)
+
+
+def test_of_codes_the_last_one_counts() -> None:
+    """The mean of two figures of a code table would be a third one."""
+    reducer = Reducer()
+    for code in (2.0, 7.0):
+        reducer.add({"characteristic_of_pressure_tendency": code})
+    reduced = reducer.reduce()
+    assert reduced.values == {"characteristic_of_pressure_tendency": 7.0}
+    assert reduced.statistics == {"characteristic_of_pressure_tendency": Statistics(2)}
+
+
+def test_a_quantity_that_was_left_out_is_missing_with_a_reason() -> None:
+    """A sensor that measures, but not everything, says so."""
+    reducer = Reducer(["air_pressure", "air_temperature"])
+    reducer.add({"air_pressure": 1000.0})
+    reduced = reducer.reduce()
+    assert reduced.quality["air_temperature"] == Quality.MISSING
+    assert reduced.reasons == {"air_temperature": "not_measured"}

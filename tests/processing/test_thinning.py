@@ -146,6 +146,18 @@ def test_extremes_are_rounded_as_the_mean_is() -> None:
     assert found["statistics"] == {"air_temperature": {"count": 2, "min": 20.0, "max": 20.0}}
 
 
+def test_rejected_samples_add_up() -> None:
+    """How many samples were not plausible is known of the minute, too."""
+    spreads = [Statistics(8, 1.0, 2.0, rejected=2), Statistics(10, 1.0, 2.0), Statistics(9, 1.0, 2.0, rejected=1)]
+    found = thinned_to_one(
+        *(
+            observation({"air_temperature": 1.5}, at_ms, statistics={"air_temperature": spread})
+            for at_ms, spread in zip(TEN_S, spreads, strict=False)
+        )
+    )
+    assert found["statistics"] == {"air_temperature": {"count": 27, "min": 1.0, "max": 2.0, "rejected": 3}}
+
+
 def test_rain_is_added_up_whatever_the_counts() -> None:
     """The rain of a minute is what fell in it: amounts are not weighted, and have no extremes."""
     found = minute_of("rainfall_amount", 0.2, 0.0, 0.4, counts=(10, 10, 5))

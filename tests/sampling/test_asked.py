@@ -10,6 +10,8 @@ from weatherd.errors import BadChecksum, NoAnswer
 from weatherd.happenings import Happenings
 from weatherd.model import Event, Observation, Quality, Station
 from weatherd.processing.calibration import Line
+from weatherd.processing.derivation import Derivation
+from weatherd.processing.quality import QualityControl
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition, State
@@ -24,13 +26,22 @@ class Bench:
         self.queue: BoundedQueue[Observation | Event] = BoundedQueue(1000)
         self.log, self.lines = recording_log()
 
-    def sampler(self, sensor: FakeSensor, **calibration: Line) -> AskedSampler:
+    def sampler(self, sensor: FakeSensor, *, samples_count: int = 0, **calibration: Line) -> AskedSampler:
+        condition = Condition(sensor.name, self.clock, Happenings(self.queue, self.clock, self.log))
+        control = QualityControl(report_period_s=10.0, samples_count=samples_count, turned=condition.turned)
         return AskedSampler(
             sensor,
             self.clock,
             self.queue,
-            Former(sensor.name, sensor.model, Station("here"), self.clock, calibration),
-            Condition(sensor.name, self.clock, Happenings(self.queue, self.clock, self.log)),
+            Former(
+                sensor.name,
+                sensor.model,
+                Derivation(Station("here")),
+                self.clock,
+                calibration,
+                quality_control=control,
+            ),
+            condition,
             sample_period_s=1.0,
             report_period_s=10.0,
             delays=lambda: itertools.repeat(4.0),
@@ -447,3 +458,44 @@ async def test_quantities_that_are_known_from_the_opening_on_can_be_missing() ->
     first = bench.observations()[0]
     assert first.observed_at_ms == NOON_MS + 10_000
     assert first.quality == {"illuminance": Quality.MISSING}
+
+
+async def test_a_sample_that_is_not_plausible_does_not_enter_the_mean() -> None:
+    """It is counted; where too few others are left, the mean is doubtful, and of itself alone erroneous."""
+    bench = Bench()
+    sensor = FakeSensor()
+    for rejected in (1, 4, 10):
+        sensor.outcomes.extend({"air_pressure": 300.0 if number < rejected else 1000.0} for number in range(10))
+    async with running(bench.sampler(sensor, samples_count=10)):
+        await bench.clock.advance(30.0)
+    one, four, all_of_them = bench.observations()
+    assert one.values == four.values == {"air_pressure": 1000.0}
+    assert (one.statistics["air_pressure"].count, one.statistics["air_pressure"].rejected) == (9, 1)
+    assert one.quality == {"air_pressure": Quality.GOOD}
+    assert four.quality == {"air_pressure": Quality.DOUBTFUL}
+    assert four.quality_reasons == {"air_pressure": "completeness"}
+    assert all_of_them.values == {"air_pressure": 300.0}
+    assert all_of_them.quality == {"air_pressure": Quality.ERRONEOUS}
+    assert all_of_them.quality_reasons == {"air_pressure": "range"}
+    assert all_of_them.statistics["air_pressure"].rejected == 10
+
+
+async def test_a_stuck_sensor_is_told_once_and_once_when_it_moves_again() -> None:
+    """After an hour there is one event, and one more with the first change."""
+    bench = Bench()
+    sensor = FakeSensor()
+    sampler = bench.sampler(sensor)
+    async with running(sampler):
+        await bench.clock.advance(5000.0)
+        assert sampler.condition.quality == {"air_pressure": Quality.DOUBTFUL}
+        assert sampler.condition.quality_reasons == {"air_pressure": "persistence"}
+        sensor.otherwise = {"air_pressure": 1000.3}
+        await bench.clock.advance(100.0)
+        assert sampler.condition.quality == {"air_pressure": Quality.GOOD}
+    events = [entry for entry in bench.queue.take(1000) if isinstance(entry, Event)]
+    assert [(event.action, event.sensor) for event in events] == [
+        ("sensor_stuck", "barometer"),
+        ("sensor_unstuck", "barometer"),
+    ]
+    assert events[0].observed_at_ms == NOON_MS + 3_610_000
+    assert events[0].message.startswith("air_pressure of barometer is stuck")

@@ -1,10 +1,14 @@
+import msgspec
 import pytest
 
 from tests.fakes import NOON_MS, FakeClock
-from weatherd.model import Arrival, Observation, Station
+from weatherd.model import Arrival, Observation, Quality, Station
+from weatherd.processing.derivation import Derivation
+from weatherd.processing.documents import Document, DocumentEncoder
+from weatherd.processing.quality import QualityControl
 from weatherd.processing.reduction import Reducer
 from weatherd.sampling.forming import Former
-from weatherd.sampling.stamps import stamp
+from weatherd.sampling.stamps import Stamp, stamp
 
 STEP_MS = 3_600_000
 
@@ -38,7 +42,7 @@ def form(turns: str, *, reduced: bool) -> Observation:
     clock = TurningClock()
     ended = stamp(clock)
     clock.turns = turns
-    former = Former("garden", "FAKE", Station("here"), clock, {})
+    former = Former("garden", "FAKE", Derivation(Station("here")), clock, {})
     if not reduced:
         return former.passed_on(Arrival({"air_temperature": 20.0}))
     reducer = Reducer()
@@ -60,3 +64,29 @@ def test_a_time_that_becomes_known_after_the_stamp_leaves_an_estimate(reduced: b
     observation = form("synchronized", reduced=reduced)
     assert observation.clock_offset_ms == NOON_MS - 1_000_000
     assert observation.observed_at_ms == observation.recorded_at_ms == NOON_MS
+
+
+@pytest.mark.parametrize(
+    ("synchronized", "own_time", "flag"),
+    [(True, False, Quality.ERRONEOUS), (False, False, Quality.GOOD), (False, True, Quality.ERRONEOUS)],
+)
+@pytest.mark.parametrize("reduced", [True, False])
+def test_what_was_recalled_counts_only_where_the_time_is_known(
+    reduced: bool,  # noqa: FBT001  -- a parameter
+    synchronized: bool,  # noqa: FBT001  -- a parameter
+    own_time: bool,  # noqa: FBT001  -- a parameter
+    flag: Quality,
+) -> None:
+    """By our clock, while it is synchronised; by a source's own time, always."""
+    control, clock = QualityControl(), FakeClock(synchronized=synchronized)
+    former = Former("garden", "FAKE", Derivation(Station("here")), clock, {}, quality_control=control)
+    before = Observation("garden", "FAKE", NOON_MS, NOON_MS, {"air_temperature": 20.0}, {}, clock_synchronized=True)
+    encoded = DocumentEncoder(Station("here"), "3f9c2a71").encode(before, 1)
+    control.recall(msgspec.json.decode(encoded, type=Document))
+    if reduced:
+        reducer = former.reducer()
+        reducer.add({"air_temperature": 40.0})
+        observation = former.reduced(reducer.reduce(), Stamp(NOON_MS, None) if own_time else stamp(clock), {})
+    else:
+        observation = former.passed_on(Arrival({"air_temperature": 40.0}, {}, NOON_MS if own_time else None))
+    assert observation.quality == {"air_temperature": flag}

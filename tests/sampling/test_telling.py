@@ -10,6 +10,7 @@ from weatherd.errors import SourceEnded
 from weatherd.happenings import Happenings
 from weatherd.model import Arrival, Event, Observation, Quality, Station
 from weatherd.processing.calibration import Line
+from weatherd.processing.derivation import Derivation
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition, State
 from weatherd.sampling.forming import Former
@@ -70,7 +71,7 @@ class Bench:
         return ToldSampler(
             "FAKE",
             self.clock,
-            Former(name, "FAKE", Station("here"), self.clock, calibration),
+            Former(name, "FAKE", Derivation(Station("here")), self.clock, calibration),
             Condition(name, self.clock, Happenings(self.queue, self.clock, self.log)),
             report_period_s=report_period_s,
         )
@@ -111,7 +112,7 @@ async def test_without_a_report_period_each_arrival_is_an_observation() -> None:
     assert (first.observed_at_ms, first.recorded_at_ms) == (NOON_MS, NOON_MS)
     assert (second.observed_at_ms, second.labels) == (NOON_MS - 5_000, {"channel": "A"})
     assert second.values == {"air_temperature": 21.0}
-    assert second.quality == {"air_temperature": Quality.UNCHECKED}
+    assert second.quality == {"air_temperature": Quality.GOOD}
     assert second.statistics == {}
 
 

@@ -142,7 +142,7 @@ async def test_the_daemon_runs_it(target: Path, tmp_path: Path, monkeypatch: pyt
         daemon.stop()
         await running
         for document in documents(logstash):
-            assert document["sensor"] == {"name": "shed", "model": "acme"}
+            assert (document["sensor"]["name"], document["sensor"]["model"]) == ("shed", "acme")
             assert document["weather"] == {"air_temperature": -11.5}
 
 

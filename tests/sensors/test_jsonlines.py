@@ -20,6 +20,7 @@ from tests.fakes import FakeClock, quiet_log, recording_log, settle
 from weatherd.errors import SourceEnded, UnavailableError
 from weatherd.happenings import Happenings
 from weatherd.model import Arrival, Event, Observation, Station
+from weatherd.processing.derivation import Derivation
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
@@ -171,7 +172,7 @@ async def test_a_program_is_started_again_with_backoff() -> None:
     log, said = recording_log()
     source = JsonLinesCommand({"garden": reader()}, clock, log, command=["sh", "-c", """echo '{"t": 1}'"""])
     condition = Condition("garden", clock, Happenings(queue, clock, log))
-    former = Former("garden", "jsonlines", Station("test"), clock, {})
+    former = Former("garden", "jsonlines", Derivation(Station("test")), clock, {})
     told = ToldSampler("jsonlines", clock, former, condition, report_period_s=0)
     listener = Listener(source, {"garden": told}, clock, queue, delays=lambda: iter([10.0, 20.0, 40.0]))
     async with cancelled_at_the_end(asyncio.create_task(listener.run())):
@@ -364,7 +365,7 @@ async def test_a_stop_while_there_is_no_room_is_quick_and_loses_nothing_handed_o
     told = ToldSampler(
         "jsonlines",
         clock,
-        Former("garden", "jsonlines", Station("test"), clock, {}),
+        Former("garden", "jsonlines", Derivation(Station("test")), clock, {}),
         Condition("garden", clock, Happenings(queue, clock, quiet_log())),
         report_period_s=0,
     )
@@ -526,6 +527,39 @@ async def test_a_client_waits_while_there_is_no_room(listening: Listening) -> No
     values = listening.taker.values
     values.remove(-1)
     assert values == list(range(60_000))
+
+
+@pytest.mark.parametrize("turns_count", range(6))
+async def test_what_was_taken_from_the_kernel_outlives_a_stop_in_that_very_moment(
+    tmp_path: Path, turns_count: int
+) -> None:
+    """A stop, so many turns of the loop after a line was written: either it is still the writer's, or it is ours."""
+    one = make_listener(tmp_path / "in.sock")
+    await one.source.open()
+    running = asyncio.create_task(one.source.run(one.taker))
+    loop = asyncio.get_running_loop()
+
+    def turn(left: int) -> None:
+        if left:
+            loop.call_soon(turn, left - 1)
+        else:
+            running.cancel()
+
+    with one.connect() as client:
+        await until(lambda: one.source._clients)
+        await asyncio.sleep(0.01)  # until it waits for bytes
+        (theirs,) = one.source._clients
+        with theirs.dup() as same:  # which stays open when theirs is closed
+            client.send(lines(range(1)))
+            turn(turns_count)
+            await asyncio.gather(running, return_exceptions=True)
+            try:
+                unread = same.recv(1000)
+            except BlockingIOError:
+                unread = b""
+    rest = one.source.rest().get("garden", [])
+    await one.source.close()
+    assert len(one.taker.values) + len(rest) == (0 if unread else 1)
 
 
 async def test_a_line_that_is_too_long_costs_only_itself(listening: Listening) -> None:

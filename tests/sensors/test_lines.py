@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import NOON_MS, FakeClock
 from weatherd.model import QUANTITIES, Arrival, Station
+from weatherd.processing.derivation import Derivation
 from weatherd.processing.documents import DocumentEncoder
 from weatherd.processing.units import conversion
 from weatherd.sampling.forming import Former
@@ -610,7 +611,7 @@ def test_any_line_gives_an_arrival_nothing_or_a_bad_line(lines: list[bytes], mat
         labels=("model", "x", "t"),
         repeat_window_s=3.0,
     )
-    former = Former("garden", "jsonlines", Station("test"), FakeClock(), {})
+    former = Former("garden", "jsonlines", Derivation(Station("test")), FakeClock(), {})
     encoder = DocumentEncoder(Station("test"), "00000000")
     for line in lines:
         try:

@@ -1,5 +1,5 @@
 """
-The command line: `weatherd run`, `demo`, `check`, `status` and `journal`.
+The command line: `weatherd run`, `demo`, `check`, `doctor`, `scan`, `status` and `journal`.
 
 Exit codes follow sysexits. An error is two lines on standard error, what happened and what to do; a traceback would be
 a mistake of ours.
@@ -78,6 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(check)
     check.set_defaults(command=_check)
 
+    doctor = commands.add_parser("doctor", help="try everything that the station needs, and tell how to mend it")
+    _add_config(doctor)
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.set_defaults(command=_doctor)
+
+    scan = commands.add_parser("scan", help="show which chips answer on the I2C bus, and their configuration")
+    scan.add_argument("--bus", type=_bus, default=1, metavar="N", help='of /dev/i2c-N (1), or "simulated"')
+    scan.set_defaults(command=_scan)
+
     status = commands.add_parser("status", help="ask the running daemon how it is")
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(command=_status)
@@ -145,6 +154,18 @@ def _check(options: argparse.Namespace) -> int:
     return check(options.config)
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    from weatherd.cli.doctor import doctor
+
+    return doctor(options.config, as_json=options.json)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from weatherd.cli.scan import scan
+
+    return scan(options.bus)
+
+
 def _status(options: argparse.Namespace) -> int:
     from weatherd.cli.status import show
 
@@ -189,6 +210,15 @@ def _seq(text: str) -> int:
             f"{text} is no seq: a whole number above 0, as `weatherd journal quarantine` shows it"
         )
     return int(text)
+
+
+def _bus(text: str) -> int | str:
+    if text == "simulated":
+        return text
+    number = int(text) if text.isascii() and text.isdecimal() else -1
+    if not 0 <= number <= 255:  # noqa: PLR2004 - as in the configuration
+        raise argparse.ArgumentTypeError(f'{text} is no bus: 0 to 255, or "simulated"')
+    return number
 
 
 def _port(text: str) -> int:

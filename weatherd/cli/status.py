@@ -60,11 +60,23 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
 def _sensor(sensor: Mapping[str, Any]) -> Iterator[str]:
     observed = f"last observation {sensor['observed_at']}" if sensor["observed_at"] else "no observation yet"
     yield f"  {sensor['name']:<20} {sensor['model']:<10} {sensor['state']:<9} {observed}"
+    if sensor["quality"]:
+        yield f"    quality: {_quality(sensor['quality'], sensor['quality_reasons'])}"
     if sensor["skipped_count"]:
         yield f"    {sensor['skipped_count']:,} measurements came too late"
     if sensor.get("lines"):
         yield "    lines: " + ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in sensor["lines"].items())
     yield from _error(sensor["error"])
+
+
+def _quality(flags: Mapping[str, str], reasons: Mapping[str, str]) -> str:
+    """Name what is not good, with the reason; the rest in a word."""
+    failed = [
+        f"{quantity} {flag}" + (f" ({reasons[quantity]})" if quantity in reasons else "")
+        for quantity, flag in flags.items()
+        if flag != "good"
+    ]
+    return ", ".join(failed) or "good"
 
 
 def _sink(sink: Mapping[str, Any]) -> Iterator[str]:

@@ -6,17 +6,22 @@ The parameter `given` holds the keys that are spelled out in the table, right or
 mistakes of its own comes with only those of its fields that are right, so a check asks with `getattr`.
 """
 
-from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, KeysView, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from weatherd.config import schema
 from weatherd.config.locate import KeyPath
 from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password
-from weatherd.config.words import choice, quoted
+from weatherd.config.words import choice, nearest, quoted
 from weatherd.errors import ConfigError
 from weatherd.model import QUANTITIES, Reduction
+from weatherd.processing.limits import LIMITS, Limits, wider
 from weatherd.processing.units import convertible
 from weatherd.tls import tls_mistakes
 
@@ -83,14 +88,98 @@ def wraps_a_counter(counter: bool, counter_max: float | None) -> Found:  # noqa:
         yield ("counter_max",), "goes only together with counter = true"
 
 
-def calibrates_what_it_yields(quantities: Mapping[str, Any], calibration: Mapping[str, Any]) -> Found:
-    """Refuse a calibration of what the sensor does not send."""
+def concerns_what_it_yields(
+    quantities: Mapping[str, Any], calibration: Mapping[str, Any], limits: Mapping[str, Any]
+) -> Found:
+    """Refuse a calibration, or limits, of what the sensor does not send."""
     if not quantities or not quantities.keys() <= QUANTITIES.keys():
         return  # a mistake that is told already, and perhaps the cause of others
-    for quantity in calibration:
-        if quantity in QUANTITIES and quantity not in quantities:
-            words = choice(list(quantities), "and")
-            yield ("calibration", quantity), f"not among the quantities of this sensor: {words}"
+    for key, table in (("calibration", calibration), ("limits", limits)):
+        for quantity in table:
+            if quantity in QUANTITIES and quantity not in quantities:
+                words = choice(list(quantities), "and")
+                yield (key, quantity), f"not among the quantities of this sensor: {words}"
+
+
+def limits_are_narrower(limits: Mapping[str, Any]) -> Found:
+    """Refuse limits wider than those of the standard, and those of a test that the quantity does not have."""
+    for quantity, given in limits.items():
+        if quantity in QUANTITIES and quantity not in LIMITS:
+            yield ("limits", quantity), "there is no test of this quantity"
+        elif quantity in LIMITS:
+            for key, message in wider(LIMITS[quantity], {key: getattr(given, key, None) for key in Limits._fields}):
+                yield ("limits", quantity, key), message
+
+
+def points_or_a_line(given: KeysView[str]) -> Found:
+    """Refuse a calibration that is a table and a line at once."""
+    for key in ("offset", "slope"):
+        if "points" in given and key in given:
+            yield ("points",), f"goes not together with {key}; keep one of the two"
+
+
+def points_increase(given: KeysView[str], points: Sequence[Any]) -> Found:
+    """Refuse a table of which no single curve can be made."""
+    if "points" not in given or not all(isinstance(point, tuple) and len(point) == 2 for point in points):  # noqa: PLR2004  -- a pair
+        return  # of points that are none it is told already
+    if not all(isinstance(number, float) for point in points for number in point):
+        return
+    if len(points) < 2:  # noqa: PLR2004  -- one point is no line
+        yield ("points",), f"found {len(points)} of them; allowed is a list of 2 to 100 points"
+    for index, (before, behind) in enumerate(itertools.pairwise(points), 1):
+        for what, one, other in zip(("measured", "true"), before, behind, strict=True):
+            if one >= other:
+                yield (
+                    ("points", index),
+                    f"found {other} as its {what} value; allowed is more than {one}, as points increase",
+                )
+
+
+def speakers_are_there(sensors: Sequence[Any], derive: Any) -> Found:
+    """Refuse to derive from a sensor that is not there, or does not yield what is wanted of it."""
+    known = {name: sensor for sensor in sensors if (name := getattr(sensor, "name", None)) is not None}
+    for key, quantity in _DERIVED_FROM.items():
+        wanted = getattr(derive, key, None)
+        if wanted is None:
+            continue
+        if wanted not in known:
+            yield (
+                ("derive", key),
+                f"there is no sensor {quoted(wanted)}; {nearest(wanted, known) if known else 'add it'}",
+            )
+        elif (yields := _yields(known[wanted])) and quantity not in yields:
+            yield ("derive", key), f"{quoted(wanted)} does not yield {quantity}, but {choice(sorted(yields), 'and')}"
+
+
+def wind_chills_a_temperature(given: KeysView[str]) -> Found:
+    """Refuse a wind for which nobody tells whose temperature it chills."""
+    if "wind" in given and "temperature" not in given:
+        yield ("wind",), "goes only together with temperature"
+
+
+_DERIVED_FROM = {
+    "temperature": "air_temperature",
+    "humidity": "relative_humidity",
+    "pressure": "air_pressure",
+    "wind": "wind_speed",
+}
+
+
+def _yields(sensor: Any) -> Collection[str]:
+    """Return the quantities of a sensor: those that it maps, or those that can be calibrated; none if unknown."""
+    if isinstance(quantities := getattr(sensor, "quantities", None), Mapping):
+        return list(quantities)
+    if not isinstance(sensor, Struct) or isinstance(sensor, schema.Installed):
+        return ()
+    hints = {field.name: field.type for field in fields(sensor)}
+    keys, *_ = get_args(hints.get("calibration")) or ((),)
+    return get_args(keys)
+
+
+def heat_has_a_temperature(quantities: Mapping[str, Any], cpu_heat: float) -> Found:
+    """Refuse to take the processor's heat out of a sensor without a temperature."""
+    if cpu_heat and "air_temperature" not in quantities:
+        yield ("cpu_heat",), "goes only together with air_temperature among the quantities"
 
 
 def address_is_given_once(arguments: Mapping[str, Any], address: int | None) -> Found:
@@ -175,24 +264,34 @@ def addresses_differ(sensors: Sequence[Any]) -> Found:
 
 
 CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
+    schema.Calibration: (points_or_a_line, points_increase),
+    schema.Derive: (wind_chills_a_temperature,),
     schema.Station: (together("latitude", "longitude"),),
-    schema.Bmp280: (whole_multiple,),
-    schema.Htu21d: (whole_multiple,),
-    schema.Bmp180: (whole_multiple,),
-    schema.Bh1750: (whole_multiple,),
-    schema.CircuitPython: (whole_multiple, units_convert, calibrates_what_it_yields, address_is_given_once),
-    schema.Installed: (whole_multiple,),
+    schema.Bmp280: (whole_multiple, limits_are_narrower),
+    schema.Htu21d: (whole_multiple, limits_are_narrower),
+    schema.Bmp180: (whole_multiple, limits_are_narrower),
+    schema.Bh1750: (whole_multiple, limits_are_narrower),
+    schema.CircuitPython: (
+        whole_multiple,
+        units_convert,
+        concerns_what_it_yields,
+        limits_are_narrower,
+        address_is_given_once,
+        heat_has_a_temperature,
+    ),
+    schema.Installed: (whole_multiple, limits_are_narrower),
     schema.Mapped: (wraps_a_counter,),
     schema.JsonLines: (
         one_source,
         none_or_a_second,
         units_convert,
         counters_are_sums,
-        calibrates_what_it_yields,
+        concerns_what_it_yields,
+        limits_are_narrower,
         labels_differ,
     ),
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
-    schema.Config: (some_sensors, names_differ, addresses_differ),
+    schema.Config: (some_sensors, names_differ, addresses_differ, speakers_are_there),
 }
 """The checks of each table."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -178,6 +178,8 @@ TimeZone = Annotated[str, Text(parse_time_zone, 'an IANA time zone such as "UTC"
 Username = Annotated[str, Text(parse_username, "a text")]
 FilePlace = Annotated[Path, Place(place, "a path")]
 ExistingFile = Annotated[Path, Place(existing_file, "a path")]
+Off = Annotated[Literal[False], Shown(lambda _: "false")]
+"""Turns off what is otherwise a number."""
 QuantityName = Annotated[str, OneOf(tuple(QUANTITIES))]
 Name = Annotated[str, Meta(pattern=r"[a-z0-9_-]{1,64}", description='1 to 64 characters out of a-z, 0-9, "_" and "-"')]
 FieldName = Annotated[str, Meta(min_length=1, description="the name of a field")]

@@ -1,5 +1,6 @@
 """One annotation of the schema, taken apart: which values it takes, and how that is said in words."""
 
+import datetime as dt
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,13 @@ from weatherd.config.words import choice, found, quoted
 
 Mark = TypeVar("Mark")
 
-_KINDS: Mapping[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_KINDS: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    dt.date: "a date such as 2026-05-01",
+}
 
 
 class Option(NamedTuple):

@@ -6,6 +6,7 @@ is given beside it. What one key alone cannot tell stands in `weatherd.config.ch
 ``config/weatherd.toml``, which a test compares with this.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -26,6 +27,7 @@ from weatherd.config.kinds import (
     FilePlace,
     Listen,
     Name,
+    Off,
     QuantityName,
     Shown,
     Text,
@@ -53,11 +55,40 @@ class I2c(Struct, frozen=True):
     bus: Annotated[int, Meta(ge=0, le=255)] | Literal["simulated"] = 1
 
 
+Point = Annotated[
+    tuple[float, ...],
+    Meta(min_length=2, max_length=2, description="a list of two numbers: what was measured and what is true"),
+]
+
+
 class Calibration(Struct, frozen=True):
-    """One quantity's line: calibrated = slope * measured + offset, in the quantity's unit."""
+    """
+    One quantity's calibration, in the quantity's unit: calibrated = slope * measured + offset, or a table of points.
+
+    Attributes:
+        points: Measured and true value of each; straight lines between them, and on at both ends.
+        date: When it was found; for people, as is the note.
+        note: Beside what.
+    """
 
     offset: float = 0.0
     slope: Annotated[float, Meta(gt=0)] = 1.0
+    points: Annotated[tuple[Point, ...], Meta(max_length=100, description="a list of 2 to 100 points")] = ()
+    date: dt.date | None = None
+    note: Annotated[str, Meta(max_length=256)] = ""
+
+
+CpuHeat = Annotated[float, Meta(ge=0, le=2)]
+
+
+class Limits(Struct, frozen=True):
+    """One quantity's limits for quality control, narrower than the standard's; None for those of the standard."""
+
+    min: float | None = None
+    max: float | None = None
+    step: Annotated[float, Meta(gt=0)] | Off | None = None
+    step_doubtful: Annotated[float, Meta(gt=0)] | Off | None = None
+    least_change: Annotated[float, Meta(gt=0)] | Off | None = None
 
 
 SamplePeriod = Annotated[float, Meta(ge=0.1, le=3600)]
@@ -72,6 +103,8 @@ class Bmp280(Struct, frozen=True, tag_field="driver", tag="bmp280"):
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_pressure", "air_temperature"], Calibration] = {}
+    cpu_heat: CpuHeat = 0.0
+    limits: Mapping[Literal["air_pressure", "air_temperature"], Limits] = {}
 
 
 class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
@@ -82,6 +115,8 @@ class Htu21d(Struct, frozen=True, tag_field="driver", tag="htu21d"):
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_temperature", "relative_humidity"], Calibration] = {}
+    cpu_heat: CpuHeat = 0.0
+    limits: Mapping[Literal["air_temperature", "relative_humidity"], Limits] = {}
 
 
 class Bmp180(Struct, frozen=True, tag_field="driver", tag="bmp180"):
@@ -95,6 +130,8 @@ class Bmp180(Struct, frozen=True, tag_field="driver", tag="bmp180"):
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["air_pressure", "air_temperature"], Calibration] = {}
+    cpu_heat: CpuHeat = 0.0
+    limits: Mapping[Literal["air_pressure", "air_temperature"], Limits] = {}
 
 
 class Bh1750(Struct, frozen=True, tag_field="driver", tag="bh1750"):
@@ -105,6 +142,7 @@ class Bh1750(Struct, frozen=True, tag_field="driver", tag="bh1750"):
     sample_period_s: Annotated[float, Meta(ge=1, le=3600)] = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["illuminance"], Calibration] = {}
+    limits: Mapping[Literal["illuminance"], Limits] = {}
 
 
 class Mapped(Struct, frozen=True):
@@ -162,6 +200,8 @@ class CircuitPython(Struct, frozen=True, tag_field="driver", tag="circuitpython"
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[QuantityName, Calibration] = {}
+    cpu_heat: CpuHeat = 0.0
+    limits: Mapping[QuantityName, Limits] = {}
 
     @property
     def constructor_arguments(self) -> Mapping[str, str | int | float | bool]:
@@ -183,6 +223,7 @@ class Installed(Struct, frozen=True):
     sample_period_s: SamplePeriod = 1.0
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[QuantityName, Calibration] = {}
+    limits: Mapping[QuantityName, Limits] = {}
 
     @property
     def address(self) -> str | int | float | bool | None:
@@ -213,6 +254,7 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
     report_period_s: Annotated[float, Meta(ge=0, le=86_400, description="0 or from 1 to 86400")] = 10.0
     repeat_window_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
     calibration: Mapping[QuantityName, Calibration] = {}
+    limits: Mapping[QuantityName, Limits] = {}
 
     @property
     def effective_repeat_window_s(self) -> float:
@@ -234,6 +276,15 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
 
 SENSORS_MAX = 200
 Sensor = Bmp280 | Htu21d | Bmp180 | Bh1750 | CircuitPython | JsonLines | Installed
+
+
+class Derive(Struct, frozen=True):
+    """The sensors that speak for the station where a quantity is derived from several; None: each for itself."""
+
+    temperature: Name | None = None
+    humidity: Name | None = None
+    pressure: Name | None = None
+    wind: Name | None = None
 
 
 class Queue(Struct, frozen=True):
@@ -303,6 +354,7 @@ class Config(Struct, frozen=True):
         Meta(max_length=SENSORS_MAX, description=f"a list of at most {SENSORS_MAX} tables, each under [[sensors]]"),
     ] = ()
     i2c: I2c = I2c()
+    derive: Derive = Derive()
     queue: Queue = Queue()
     journal: Journal = Journal()
     sinks: Sinks = Sinks()

@@ -7,27 +7,32 @@ only if the configuration has it: each costs memory that a Pi has better use for
 
 import dataclasses
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import structlog
 
 from weatherd import config
 from weatherd.backoff import full_jitter, slowly
 from weatherd.clock import SystemClock
+from weatherd.daemon.calibrating import CalibrationHistory, cpu_heat_of, curves_of, version_of
 from weatherd.daemon.drivers import make_sensor
 from weatherd.daemon.keeping import Keeper
+from weatherd.daemon.recalling import Recall
 from weatherd.daemon.reloading import Plan, streams
 from weatherd.daemon.timekeeping import Timekeeper
 from weatherd.forwarding import Forwarder
 from weatherd.happenings import Happenings
 from weatherd.journal import Notice, SqliteJournal, memory_file
 from weatherd.model import Event, Observation
-from weatherd.ports import Clock, Sink, Source
-from weatherd.processing.calibration import Line
-from weatherd.processing.documents import DocumentEncoder
+from weatherd.ports import Clock, Sensor, Sink, Source
+from weatherd.processing.derivation import Derivation, Sources
+from weatherd.processing.documents import Document, DocumentEncoder
+from weatherd.processing.limits import LIMITS, Limits, narrowed
+from weatherd.processing.quality import QualityControl
 from weatherd.queueing import BoundedQueue
 from weatherd.recording import Recorder
 from weatherd.sampling.asked import AskedSampler
@@ -65,6 +70,9 @@ class Parts:
     Attributes:
         samplers: One a sensor, in the order of the configuration.
         listeners: One a source; those of the samplers that are told work under them.
+        derivation: What all sensors are derived by.
+        calibrations: Tells where one has changed.
+        recalls: Who is shown the documents of earlier runs at the start.
     """
 
     settings: config.Config
@@ -82,6 +90,9 @@ class Parts:
     sources: list[Source]
     samplers: list[Sampler]
     listeners: list[Listener]
+    derivation: Derivation
+    calibrations: CalibrationHistory
+    recalls: list[Recall]
     log: Log
     simulated: "Adapter | None"
 
@@ -105,12 +116,12 @@ class Parts:
     def exchange_sampling(self, settings: config.Config, change: Plan) -> "Sampling":
         """Build what samples the sensors that a configuration begins with, in the place of those that have ended."""
         sampling = Sampling(
-            settings,
             change.start,
             log=self.log,
             clock=self.clock,
             queue=self.queue,
             happenings=self.happenings,
+            derivation=self.derivation,
             bus=self.bus or _bus(settings, self.clock, self.simulated),
         )
         self.bus = sampling.bus
@@ -184,7 +195,21 @@ def assemble(
         journal, clock, log, happenings, hold_max_s=settings.clock.hold_max_s, delays=journal_delays
     )
     bus = _bus(settings, clock, simulated)
-    sampling = Sampling(settings, settings.sensors, log=log, clock=clock, queue=queue, happenings=happenings, bus=bus)
+    derive = settings.derive
+    derivation = Derivation(
+        settings.station,
+        Sources(derive.temperature or "", derive.humidity or "", derive.pressure or "", derive.wind or ""),
+    )
+    calibrations = CalibrationHistory(happenings)
+    sampling = Sampling(
+        settings.sensors,
+        log=log,
+        clock=clock,
+        queue=queue,
+        happenings=happenings,
+        derivation=derivation,
+        bus=bus,
+    )
     return Parts(
         settings=settings,
         clock=clock,
@@ -205,6 +230,9 @@ def assemble(
         sources=sampling.sources,
         samplers=list(sampling.samplers.values()),
         listeners=sampling.listeners,
+        derivation=derivation,
+        calibrations=calibrations,
+        recalls=[derivation.recall, calibrations.recall, sampling.recall],
         log=log,
         simulated=simulated,
     )
@@ -256,10 +284,22 @@ def _forwarder(
 def _bus(settings: config.Config, clock: Clock, simulated: "Adapter | None") -> "Bus | None":
     if all(isinstance(sensor, config.JsonLines) for sensor in settings.sensors):
         return None
+    return make_bus(settings.i2c.bus, clock, simulated)
+
+
+def make_bus(bus: int | Literal["simulated"], clock: Clock, simulated: "Adapter | None" = None) -> "Bus":
+    """
+    Return a bus; nothing is opened yet.
+
+    Args:
+        bus: Of ``/dev/i2c-<bus>``, or for emulated chips.
+        clock: Tells the emulated chips the time of day.
+        simulated: The emulated chips; those in the recorded day's weather by default.
+    """
     from weatherd.sensors.i2c import Bus
 
-    if settings.i2c.bus != "simulated":
-        return Bus.of_linux(settings.i2c.bus)
+    if bus != "simulated":
+        return Bus.of_linux(bus)
     if simulated is None:
         from weatherd.testing.weather import simulated_bus
 
@@ -310,37 +350,48 @@ class Sampling:
 
     def __init__(
         self,
-        settings: config.Config,
         sensors: Sequence[config.Sensor],
         *,
         log: Log,
         clock: Clock,
         queue: BoundedQueue[Observation | Event],
         happenings: Happenings,
+        derivation: Derivation,
         bus: "Bus | None",
     ) -> None:
-        self._station = settings.station
+        self._derivation = derivation
         self._log = log
         self._clock = clock
         self._queue = queue
         self._happenings = happenings
         self.bus = bus
+        self._quality_controls: dict[str, QualityControl] = {}
         self.samplers = {sensor.name: self._sampler(sensor) for sensor in sensors}
         self.sources: list[Source] = []
         self.listeners = [self._listener(told) for told in _streams(sensors)]
 
+    def recall(self, document: Document) -> None:
+        """Show the quality control of its sensor what an earlier run observed; the oldest come first."""
+        if document.sensor is not None and (control := self._quality_controls.get(document.sensor.name)):
+            control.recall(document)
+
     def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
         condition = Condition(settings.name, self._clock, self._happenings)
         if isinstance(settings, config.JsonLines):
-            former = self._former(settings, JSONLINES)
+            former = self._former(settings, JSONLINES, condition, samples_count=0)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
         assert self.bus is not None
-        sensor = make_sensor(settings, self.bus)
+        sensor = self._without_heat(settings, make_sensor(settings, self.bus))
         return AskedSampler(
             sensor,
             self._clock,
             self._queue,
-            self._former(settings, sensor.model),
+            self._former(
+                settings,
+                sensor.model,
+                condition,
+                samples_count=round(settings.report_period_s / settings.sample_period_s),
+            ),
             condition,
             sample_period_s=settings.sample_period_s,
             report_period_s=settings.report_period_s,
@@ -359,9 +410,34 @@ class Sampling:
             delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
         )
 
-    def _former(self, settings: config.Sensor, model: str) -> Former:
-        lines = {quantity: Line(given.offset, given.slope) for quantity, given in settings.calibration.items()}
-        return Former(settings.name, model, self._station, self._clock, lines)
+    def _without_heat(self, settings: config.Sensor, sensor: Sensor) -> Sensor:
+        if not (share := cpu_heat_of(settings)):
+            return sensor
+        from weatherd.sensors.heat import CpuThermometer, WithoutHeat
+
+        return WithoutHeat(sensor, CpuThermometer(self._log), share)
+
+    def _former(self, settings: config.Sensor, model: str, condition: Condition, *, samples_count: int) -> Former:
+        quality_control = self._quality_controls[settings.name] = QualityControl(
+            _limits(settings.limits),
+            report_period_s=settings.report_period_s,
+            samples_count=samples_count,
+            turned=condition.turned,
+        )
+        return Former(
+            settings.name,
+            model,
+            self._derivation,
+            self._clock,
+            curves_of(settings),
+            calibration_version=version_of(settings),
+            quality_control=quality_control,
+        )
+
+
+def _limits(narrower: Mapping[Any, config.Limits]) -> Mapping[str, Limits]:
+    given = {quantity: msgspec.structs.asdict(limits) for quantity, limits in narrower.items()}
+    return {**LIMITS, **{quantity: narrowed(LIMITS[quantity], limits) for quantity, limits in given.items()}}
 
 
 def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonLines]]:
@@ -370,3 +446,8 @@ def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonL
         told = [sensor for sensor in group if isinstance(sensor, config.JsonLines)]
         if told:
             yield told
+
+
+# What `weatherd doctor` tries is made as the daemon makes it.
+bus_of = _bus
+make_logstash = _logstash

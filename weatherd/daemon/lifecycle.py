@@ -2,7 +2,8 @@
 The life of a station: every loop runs in one TaskGroup, and stops in this order.
 
     start   journal, listening sockets, control socket; then recorder, forwarders, samplers; READY when every sensor
-            has been tried once
+            has been tried once. A disk that takes nothing holds up nobody: samplers fill the queue meanwhile, and the
+            journal is opened, and what works on it started, as soon as the disk does
     stop    samplers report what they have; the recorder empties the queue into the journal; each sink is tried once
             more, for at most five seconds; then sockets, sinks, bus and journal are closed
 
@@ -12,6 +13,7 @@ Each loop is supervised on its own, so a mistake in one costs that one a restart
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +23,11 @@ from weatherd.clock import SystemClock
 from weatherd.control import ControlServer, runtime_folders
 from weatherd.daemon import status
 from weatherd.daemon.answers import answers
-from weatherd.daemon.assembly import Log, assemble
+from weatherd.daemon.assembly import JOURNAL_DELAY_S_MAX, Log, assemble
+from weatherd.daemon.recalling import Recall, recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
-from weatherd.errors import ConfigError, JournalError, UnavailableError
+from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
 from weatherd.model import Event
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
@@ -92,7 +95,10 @@ class Daemon:
         folder = runtime_folder or runtime_folders()[0]
         self.parts = assemble(settings, log, self._clock, folder, simulated)
         self._sampling: dict[Loop, asyncio.Task[None]] = {}
+        self._recording: asyncio.Task[None] | None = None
         self._forwarding: list[asyncio.Task[None]] = []
+        self._is_journal_open = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
         self._control = ControlServer(folder, answers(self.parts.journal, self.status))
 
@@ -117,12 +123,17 @@ class Daemon:
             The configuration to begin anew with, if one was read that changes what all parts share; else None.
 
         Raises:
-            JournalError: If the journal cannot be opened.
+            JournalError: If the journal cannot be opened, and that is not for the disk to mend.
             UnavailableError: If a port to listen on is taken.
         """
-        await self.parts.journal.open()
         try:
-            await self._take_up()
+            await self._open_journal()
+            await self._recall(self.parts.recalls)
+        except JournalUnavailable as error:
+            if not error.may_pass:
+                raise
+            self.parts.recorder.pause(error)
+        try:
             await self._open_doors()
             self._tell_start()
             async with asyncio.TaskGroup() as group:
@@ -132,9 +143,12 @@ class Daemon:
         self._log.info("daemon.stopped", message=f"the station has stopped: {status.sentence(self.parts)}")
         return self._next
 
-    async def _take_up(self) -> None:
-        """Go on where the journal ends."""
+    async def _open_journal(self) -> None:
+        """Open the journal, and go on where it ends."""
         journal = self.parts.journal
+        if not self._is_journal_open:
+            await journal.open()
+            self._is_journal_open = True
         recorded_at_ms = await journal.newest_recorded_at_ms()
         if recorded_at_ms is not None:
             self._clock.not_before(recorded_at_ms)
@@ -143,6 +157,11 @@ class Daemon:
                 "the runtime folder is not in memory: young observations are kept on the card, which wears it more"
             )
             self._log.warning("daemon.runtime_folder_on_card", message=message, hint=_TMPFS_HINT)
+
+    async def _recall(self, recalls: Sequence[Recall]) -> None:
+        """Show what was observed before the start to those who need it."""
+        await recall(self.parts.journal, self._clock, self._log, recalls)
+        self.parts.calibrations.settle(self.parts.settings.sensors)
 
     async def _open_doors(self) -> None:
         for source in self.parts.sources:
@@ -165,13 +184,11 @@ class Daemon:
         )
 
     async def _run_loops(self, group: asyncio.TaskGroup) -> None:
-        recording = self._start(group, "recording", self.parts.recorder.run)
-        self._start_forwarding(group)
-        others = [
-            self._start(group, "keeping", self.parts.keeper.run),
-            self._start(group, "timekeeping", self.parts.timekeeper.run),
-            self._start(group, "watching", self._watch),
-        ]
+        if self._is_journal_open:
+            self._start_keeping(group)
+        else:
+            self._start(group, "opening the journal", partial(self._open_journal_late, group))
+        self._start(group, "watching", self._watch)
         self._start_sampling(group, [*self._asked(), *self.parts.listeners])
         await first_of(self._wait_until_tried(), self._stop.wait())
         if not self._stop.is_set():
@@ -187,12 +204,34 @@ class Daemon:
         for forwarder in self.parts.forwarders:
             forwarder.hurry()  # what is delivered makes room in a full journal
         self.parts.queue.close()
-        await asyncio.wait([recording], timeout=JOURNAL_STOP_S)
-        if not recording.done():
+        if self._recording is not None:
+            await asyncio.wait([self._recording], timeout=JOURNAL_STOP_S)
+        if self._recording is None or not self._recording.done():
             self.parts.recorder.give_up()
         await self._finish_forwarding()
-        for task in (recording, *self._forwarding, *others):
+        for task in self._tasks:
             task.cancel()
+
+    def _start_keeping(self, group: asyncio.TaskGroup) -> None:
+        """Start what works on the open journal."""
+        self._recording = self._start(group, "recording", self.parts.recorder.run)
+        self._start_forwarding(group)
+        self._start(group, "keeping", self.parts.keeper.run)
+        self._start(group, "timekeeping", self.parts.timekeeper.run)
+
+    async def _open_journal_late(self, group: asyncio.TaskGroup) -> None:
+        """Open the journal as soon as the disk lets us; what else is wrong with it by then is told, and waits too."""
+        for delay_s in full_jitter(1.0, JOURNAL_DELAY_S_MAX):
+            await self._clock.sleep(delay_s)
+            try:
+                await self._open_journal()
+            except JournalError as error:
+                self.parts.recorder.pause(error)
+            else:
+                # The others have begun without their past.
+                await self._recall([self.parts.calibrations.recall])
+                self._start_keeping(group)
+                return
 
     def _asked(self) -> list[AskedSampler]:
         return [sampler for sampler in self.parts.samplers if isinstance(sampler, AskedSampler)]
@@ -246,13 +285,15 @@ class Daemon:
         await asyncio.gather(*self._forwarding, return_exceptions=True)
         for sink in before:
             await sink.close()
-        self._start_forwarding(group)
+        if self._is_journal_open:
+            self._start_forwarding(group)
 
     async def _exchange_sensors(self, group: asyncio.TaskGroup, settings: config.Config, change: Plan) -> None:
         """End what has changed, with what it has measured, and begin what is new; the others go on meanwhile."""
         ended = [loop for loop in self._sampling if loop.names & change.stop]
         await self._stop_sampling(ended)
         sampling = self.parts.exchange_sampling(settings, change)
+        self.parts.calibrations.settle(settings.sensors)
         for source in sampling.sources:
             try:
                 await source.open()
@@ -263,7 +304,10 @@ class Daemon:
 
     def _start(self, group: asyncio.TaskGroup, name: str, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         delays = full_jitter(1.0, SUPERVISION_DELAY_S_MAX)
-        return group.create_task(supervise(name, run, self._clock, self._log, delays), name=name)
+        task = group.create_task(supervise(name, run, self._clock, self._log, delays), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _wait_until_tried(self) -> None:
         try:

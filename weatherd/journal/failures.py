@@ -1,5 +1,7 @@
 """What SQLite and the system say when a disk fails, told as a sentence and a hint."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from pathlib import Path
 from weatherd.errors import JournalDamaged, JournalError, JournalUnavailable
 
 _RESULT_CODE_MASK = 0xFF  # The rest of an extended result code is detail (sqlite.org/rescode.html).
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
 @contextmanager
@@ -33,7 +36,16 @@ def told(path: Path) -> Iterator[None]:
             f"the journal {path} cannot be opened: {error.strerror}",
             f"see `ls -ld {path.parent} {path}`, of which the daemon's user must be able to write both, "
             f"and `df -h {path.parent}`",
+            may_pass=error.errno in _OF_THE_DISK,
         ) from error
+
+
+def is_read_only(path: Path) -> bool:
+    """Tell whether the file system under a path takes no writes at all: so ext4 turns when it finds a fault."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def _translate(error: sqlite3.Error, path: Path) -> JournalError | None:
@@ -48,17 +60,20 @@ def _translate(error: sqlite3.Error, path: Path) -> JournalError | None:
             return JournalUnavailable(
                 f"the disk is full under the journal {path}",
                 f"make room: see `df -h {path.parent}`",
+                may_pass=True,
             )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
             return JournalUnavailable(
                 f"the journal {path} cannot be written: {error}",
                 f"see `ls -ld {path.parent} {path}` and `findmnt --target {path.parent}`: "
                 "a file system with faults is turned read-only",
+                may_pass=is_read_only(path.parent),
             )
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_NOMEM:
             return JournalUnavailable(
                 f"the disk fails under the journal {path}: {error} ({error.sqlite_errorname})",
                 f"see `dmesg` and `df -h {path.parent}`; a worn card is often the cause",
+                may_pass=True,
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return JournalDamaged(

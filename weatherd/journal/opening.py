@@ -6,7 +6,7 @@ import urllib.parse
 from pathlib import Path
 
 from weatherd.errors import JournalUnavailable
-from weatherd.journal.failures import told
+from weatherd.journal.failures import is_read_only, told
 
 APPLICATION_ID = int.from_bytes(b"wthr", "big")
 USER_VERSION = 2
@@ -116,6 +116,7 @@ def _make_file(path: Path) -> None:
                 f"the journal {path} may not be read and written",
                 f"see `ls -l {path}` for its owner, and `findmnt --target {path.parent}`: "
                 "a file system with faults is turned read-only",
+                may_pass=is_read_only(path.parent),
             ) from None
 
 

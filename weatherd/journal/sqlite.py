@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
-from weatherd.errors import JournalDamaged
+from weatherd.errors import JournalDamaged, JournalUnavailable
 from weatherd.journal.database import Contents, Database, WhenFull
 from weatherd.journal.front import Encode, Front, NotHere, TailPair
 from weatherd.journal.quarantine import Quarantined
@@ -42,8 +42,8 @@ class SqliteJournal:
     """
     Keeps `ports.Journal`'s promises in files; the package's docstring tells how.
 
-    Used from one event loop, between `open` and `close`. A call that is cancelled is carried out all the same:
-    its caller only does not learn how it ended.
+    Used from one event loop, between `open` and `close`; before, what waits for the card raises JournalUnavailable. A
+    call that is cancelled is carried out all the same: its caller only does not learn how it ended.
 
     Args:
         path: Of the database, in a folder that exists.
@@ -389,7 +389,10 @@ class SqliteJournal:
 
     async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Do something on the journal's thread, to its end even if the caller is cancelled."""
-        assert self._worker is not None, "the journal is not open"
+        if self._worker is None:
+            raise JournalUnavailable(
+                f"the journal {self.path} is not open", "`weatherd status` tells what keeps it from being opened"
+            )
         store = self._store
 
         def carefully() -> _T:

@@ -40,6 +40,7 @@ class _EventFields(msgspec.Struct, omit_defaults=True):
 class _Sensor(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     model: str = ""
+    calibration: str = ""
 
 
 class _Clock(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -99,7 +100,7 @@ class DocumentEncoder:
             ),
             station=self._station,
             clock=_clock(observation),
-            sensor=_Sensor(observation.sensor, observation.model),
+            sensor=_Sensor(observation.sensor, observation.model, observation.calibration),
             weather={name: rounded(name, value) for name, value in observation.values.items()},
             statistics={name: rounded_statistics(name, spread) for name, spread in observation.statistics.items()},
             quality=observation.quality,
@@ -125,6 +126,19 @@ class DocumentEncoder:
             sensor=_Sensor(event.sensor) if event.sensor else None,
             message=event.message,
         )
+
+
+_document_decoder = msgspec.json.Decoder(Document)
+
+
+def decode(document: bytes) -> Document:
+    """
+    Decode a document of this or another version.
+
+    Raises:
+        ValueError: If it is none; msgspec's own error is one only since msgspec 0.21: catch both.
+    """
+    return _document_decoder.decode(document)
 
 
 def is_estimated(document: bytes) -> bool:
@@ -172,6 +186,16 @@ def _to_the_second(seconds: int) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def time_ms_of(stamp: str) -> int:
+    """
+    Read a time as documents have it.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return (dt.datetime.fromisoformat(stamp) - _EPOCH) // _MILLISECOND
+
+
 def _clock(entry: Observation | Event) -> _Clock:
     # What is an estimate was not synchronised, even if the kernel changed its mind while the entry was formed.
     return _Clock(entry.clock_synchronized) if entry.clock_offset_ms is None else _Clock(False, estimated=True)
@@ -186,8 +210,7 @@ def _encode_raw(value: object) -> msgspec.Raw:
 
 
 def _moved(stamp: msgspec.Raw, step_ms: int) -> msgspec.Raw:
-    moment = dt.datetime.fromisoformat(msgspec.json.decode(stamp, type=str))
-    return _encode_raw(iso_8601((moment - _EPOCH) // _MILLISECOND + step_ms))
+    return _encode_raw(iso_8601(time_ms_of(msgspec.json.decode(stamp, type=str)) + step_ms))
 
 
 def rounded(quantity: str, value: float) -> float:
@@ -200,7 +223,9 @@ def rounded_statistics(quantity: str, spread: Statistics) -> Statistics:
     """Return a spread with the decimals of its quantity."""
     if spread.min is None or spread.max is None:
         return spread
-    return Statistics(spread.count, rounded(quantity, spread.min), rounded(quantity, spread.max))
+    return Statistics(
+        spread.count, rounded(quantity, spread.min), rounded(quantity, spread.max), rejected=spread.rejected
+    )
 
 
 def _station_fields(station: Station) -> dict[str, Any]:

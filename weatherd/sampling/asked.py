@@ -8,7 +8,6 @@ from weatherd.errors import NoMeasurement, SensorError
 from weatherd.model import Event, Measurement, Observation
 from weatherd.ports import Clock, Sensor
 from weatherd.processing.calibration import calibrate
-from weatherd.processing.reduction import Reducer
 from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
@@ -68,7 +67,7 @@ class AskedSampler:
         self._round_s = clock.boottime_s()
         self._new_delays = delays
         self._delays = delays()
-        self._reducer = Reducer(sensor.quantities)
+        self._reducer = former.reducer(sensor.quantities)
         self._period_end: Stamp | None = None
 
     @property
@@ -92,7 +91,7 @@ class AskedSampler:
             try:
                 await self._sensor.open()
                 if self._reducer.empty:  # some sensors know what they measure only now
-                    self._reducer = Reducer(self._sensor.quantities)
+                    self._reducer = self._former.reducer(self._sensor.quantities)
                 self.tried.set()
                 await self._sample()
             except SensorError as error:
@@ -151,9 +150,8 @@ class AskedSampler:
         if self._reducer.empty:
             return
         observation = self._former.reduced(self._reducer.reduce(), ended, {})
-        self._reducer = Reducer(self._sensor.quantities)
-        if observation.values:
-            self.condition.observed(observation.observed_at_ms)
+        self._reducer = self._former.reducer(self._sensor.quantities)
+        self.condition.observed(observation)
         self._queue.push(observation)
 
 

@@ -1,9 +1,11 @@
-"""The condition of a sensor: lost and found, each told once."""
+"""The condition of a sensor: lost and found, stuck and moving again, each told once."""
 
 import enum
+from collections.abc import Mapping
 
 from weatherd.errors import SensorError
 from weatherd.happenings import Happenings
+from weatherd.model import Observation, Quality
 from weatherd.ports import Clock
 
 
@@ -23,6 +25,10 @@ class Condition:
         sensor: The sensor's name.
         clock: The station's clock.
         happenings: Where it is told.
+
+    Attributes:
+        quality: The flags of the last observation, by quantity.
+        quality_reasons: The tests that it failed, by quantity.
     """
 
     def __init__(self, sensor: str, clock: Clock, happenings: Happenings) -> None:
@@ -33,6 +39,8 @@ class Condition:
         self.observed_at_ms: int | None = None
         self.observations_count = 0
         self.failures_count = 0
+        self.quality: Mapping[str, Quality] = {}
+        self.quality_reasons: Mapping[str, str] = {}
         self._clock = clock
         self._happenings = happenings
 
@@ -41,10 +49,23 @@ class Condition:
         self.error = error
         self.failures_count += 1
 
-    def observed(self, observed_at_ms: int) -> None:
-        """Note that an observation with a value was formed."""
-        self.observed_at_ms = observed_at_ms
-        self.observations_count += 1
+    def observed(self, observation: Observation) -> None:
+        """Note how good an observation is; without a value it counts only as a failure."""
+        self.quality = observation.quality
+        self.quality_reasons = observation.quality_reasons
+        if observation.values:
+            self.observed_at_ms = observation.observed_at_ms
+            self.observations_count += 1
+
+    def turned(self, quantity: str, labels: Mapping[str, str], is_stuck: bool) -> None:  # noqa: FBT001  -- a fact
+        """Tell that a quantity has hardly changed for an hour, or that it moves again."""
+        transmitter = "".join(f" ({label} {text})" for label, text in labels.items())
+        which = f"{quantity} of {self.sensor}{transmitter}"
+        if is_stuck:
+            name, message = "sensor_stuck", f"{which} is stuck, or the air is very still: it hardly moved for an hour"
+        else:
+            name, message = "sensor_unstuck", f"{which} moves again"
+        self._happenings.tell(f"sampling.{name}", name, message, sensor=self.sensor, quantity=quantity)
 
     def lost(self, error: SensorError) -> None:
         """Tell that the sensor is lost, unless that is known; it is tried again in either case."""

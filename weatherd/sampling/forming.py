@@ -1,12 +1,13 @@
 """The last step before the queue: an observation from what was measured and reduced."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from weatherd.model import Arrival, Observation, Quality, Station
+from weatherd.model import Arrival, Observation, Quality
 from weatherd.ports import Clock
-from weatherd.processing.calibration import Line, calibrate
-from weatherd.processing.derivation import derive
-from weatherd.processing.reduction import Reduced
+from weatherd.processing.calibration import Curve, calibrate
+from weatherd.processing.derivation import Derivation
+from weatherd.processing.quality import QualityControl, check_consistency
+from weatherd.processing.reduction import Reduced, Reducer
 from weatherd.sampling.stamps import Stamp, stamp
 
 
@@ -17,19 +18,35 @@ class Former:
     Args:
         sensor: The sensor's name.
         model: What kind of part it is.
-        station: For what is derived.
+        derivation: Adds what is derived, for all sensors of the station.
         clock: Gives the time of recording.
         calibration: By quantity, applied to every measurement.
+        calibration_version: Goes into every document; empty if there is no calibration.
+        quality_control: Flags the values; by default with the limits of the standard.
     """
 
     def __init__(
-        self, sensor: str, model: str, station: Station, clock: Clock, calibration: Mapping[str, Line]
+        self,
+        sensor: str,
+        model: str,
+        derivation: Derivation,
+        clock: Clock,
+        calibration: Mapping[str, Curve],
+        *,
+        calibration_version: str = "",
+        quality_control: QualityControl | None = None,
     ) -> None:
         self._sensor = sensor
         self._model = model
-        self._station = station
+        self._derivation = derivation
         self._clock = clock
         self.calibration = calibration
+        self._calibration_version = calibration_version
+        self.quality_control = quality_control or QualityControl()
+
+    def reducer(self, quantities: Sequence[str] = ()) -> Reducer:
+        """Return an empty reducer, which leaves out what is not plausible."""
+        return Reducer(quantities, self.quality_control.sample_ranges)
 
     def reduced(self, reduced: Reduced, ended: Stamp, labels: Mapping[str, str]) -> Observation:
         """
@@ -47,7 +64,7 @@ class Former:
         is_final = ended.offset_ms is None
         if not is_final or clock_offset_ms is None:
             observed_at_ms = min(observed_at_ms, now.time_ms)
-        derive(reduced.values, reduced.quality, self._station)
+        self._judge(reduced, observed_at_ms, labels, is_final=is_final, clock_offset_ms=clock_offset_ms)
         return Observation(
             sensor=self._sensor,
             model=self._model,
@@ -58,6 +75,7 @@ class Former:
             quality=reduced.quality,
             quality_reasons=reduced.reasons,
             labels=labels,
+            calibration=self._calibration_version,
             clock_offset_ms=None if is_final else clock_offset_ms,
             clock_synchronized=self._clock.synchronized(),
         )
@@ -66,17 +84,44 @@ class Former:
         """Form an observation of a single arrival."""
         now_ms = self._clock.now_ms()
         clock_offset_ms = self._clock.offset_ms()
+        observed_at_ms = now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms
         values = dict(calibrate(arrival.measurement, self.calibration))
-        quality = dict.fromkeys(values, Quality.UNCHECKED)
-        derive(values, quality, self._station)
+        reduced = Reduced(values, quality=dict.fromkeys(values, Quality.UNCHECKED))
+        is_final = arrival.observed_at_ms is not None
+        self._judge(reduced, observed_at_ms, arrival.labels, is_final=is_final, clock_offset_ms=clock_offset_ms)
         return Observation(
             sensor=self._sensor,
             model=self._model,
-            observed_at_ms=now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms,
+            observed_at_ms=observed_at_ms,
             recorded_at_ms=now_ms,
-            values=values,
-            quality=quality,
+            values=reduced.values,
+            quality=reduced.quality,
+            quality_reasons=reduced.reasons,
             labels=arrival.labels,
+            calibration=self._calibration_version,
             clock_offset_ms=clock_offset_ms if arrival.observed_at_ms is None else None,
             clock_synchronized=self._clock.synchronized(),
         )
+
+    def _judge(
+        self,
+        reduced: Reduced,
+        observed_at_ms: int,
+        labels: Mapping[str, str],
+        *,
+        is_final: bool,
+        clock_offset_ms: int | None,
+    ) -> None:
+        """Flag the values, add what follows from them, and flag what contradicts itself then."""
+        is_estimated = not is_final and clock_offset_ms is not None
+        self.quality_control.judge(reduced, observed_at_ms, labels, is_estimated=is_estimated)
+        self._derivation.derive(
+            self._sensor,
+            observed_at_ms,
+            reduced.values,
+            reduced.quality,
+            reduced.reasons,
+            labels=labels,
+            clock_offset_ms=clock_offset_ms,
+        )
+        check_consistency(reduced)

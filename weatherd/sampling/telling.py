@@ -77,7 +77,7 @@ class ToldSampler:
         if key not in self._reducing:
             if len(self._reducing) >= _TRANSMITTERS_MAX:
                 yield from self.report()
-            self._reducing[key] = (end, arrival.labels, Reducer())
+            self._reducing[key] = (end, arrival.labels, self._former.reducer())
         elif self._reducing[key][0].offset_ms is None:
             # The end of a period is final only while every arrival gives its own time.
             self._reducing[key] = (end, *self._reducing[key][1:])
@@ -88,7 +88,7 @@ class ToldSampler:
         return self._counted(self._former.reduced(reducer.reduce(), end, labels))
 
     def _counted(self, observation: Observation) -> Observation:
-        self.condition.observed(observation.observed_at_ms)
+        self.condition.observed(observation)
         return observation
 
 

@@ -68,14 +68,18 @@ class Htu21d(ChipSensor):
             check_user_register(read[0])
 
 
-def crc8(data: bytes) -> int:
+def crc8(data: bytes | bytearray, start: int = 0) -> int:
     """
     Return the chip's checksum of some bytes, 0 to 255: polynomial 0x131, starting at 0.
+
+    Args:
+        data: In the order in which they came.
+        start: That of the HTU21D; chips of other makers have the same polynomial with another start.
 
     Source:
         MEAS application note "CRC calculation of the HTU21D", with its vectors DC -> 79, 683A -> 7C, 4E85 -> 6B.
     """
-    crc = 0
+    crc = start
     for byte in data:
         crc ^= byte
         for _ in range(8):

@@ -402,5 +402,5 @@ class DriverBus:
     def _no_answer(self, address: int) -> NoAnswer:
         return NoAnswer(
             f"nobody acknowledges at 0x{address:02x} on {self._bus.name}",
-            "check the plug, the power and the address; `i2cdetect -y 1` of i2c-tools lists the chips that answer",
+            "check the plug, the power and the address; `weatherd scan` shows which chips answer",
         )

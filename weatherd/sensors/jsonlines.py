@@ -338,11 +338,12 @@ class JsonLinesListener(JsonLines):
             client.close()
             self._throttled.warning("jsonlines.turned_away", f"sensor {self.name} has {CLIENTS_MAX} clients already")
             return None
+        client.setblocking(False)
         return client
 
     async def _serve(self, client: socket.socket, deliver: Deliver) -> None:
         try:
-            await self._read(partial(asyncio.get_running_loop().sock_recv, client), deliver)
+            await self._read(partial(_receive, client), deliver)
         except (ConnectionError, TimeoutError) as error:
             self._throttled.warning("jsonlines.client_lost", f"sensor {self.name}: a client broke off: {error}")
 
@@ -381,22 +382,37 @@ class _Pipe:
             except BlockingIOError:
                 if self._finished:
                     return b""
-                await self._wait()
+                self._stirred.clear()
+                await _until_readable(self._reading_end, self._stirred)
 
     def finish(self) -> None:
         """Let the stream end with what is in the pipe, also if a child that has escaped still holds it open."""
         self._finished = True
         self._stirred.set()
 
-    async def _wait(self) -> None:
-        """Wait until there may be something to read, or the stream is finished."""
-        loop = asyncio.get_running_loop()
-        self._stirred.clear()
-        loop.add_reader(self._reading_end, self._stirred.set)
+
+async def _receive(client: socket.socket, size: int) -> bytes:
+    """
+    Wait for bytes and return at most so many.
+
+    `loop.sock_recv` takes them from the kernel a turn of the loop before it gives them out: a stop in between would
+    lose them.
+    """
+    while True:
         try:
-            await self._stirred.wait()
-        finally:
-            loop.remove_reader(self._reading_end)
+            return client.recv(size)
+        except BlockingIOError:
+            await _until_readable(client.fileno(), asyncio.Event())
+
+
+async def _until_readable(file: int, stirred: asyncio.Event) -> None:
+    """Wait until there may be something to read, or somebody else has set the event."""
+    loop = asyncio.get_running_loop()
+    loop.add_reader(file, stirred.set)
+    try:
+        await stirred.wait()
+    finally:
+        loop.remove_reader(file)
 
 
 def _listen_tcp(host: str, port: int) -> socket.socket:

@@ -136,7 +136,7 @@ class LogstashSink:
         }
         if username is not None:
             self._headers["Authorization"] = _authorization(username, password or "")
-        self._targets = [_Target(url, _shown(url), self._new_delays()) for url in urls]
+        self._targets = [_Target(url, shown(url), self._new_delays()) for url in urls]
         self._turn = 0
         self._session: aiohttp.ClientSession | None = None
         self._attempts: Counter[str] = Counter()
@@ -334,7 +334,7 @@ def _authorization(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(credentials).decode()
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """Name a url in front of people, without what may be secret in it."""
     parts = urllib.parse.urlsplit(url)
     return f"logstash at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"

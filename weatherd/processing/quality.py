@@ -1,0 +1,224 @@
+"""
+Quality control: how far each value of an observation can be trusted, and the name of the test that says so.
+
+    range          outside what is plausible                     erroneous
+    step           changes faster than air does                  erroneous, or doubtful where the limit is lower
+    persistence    hardly changes for an hour                    doubtful: air can hold still, too
+    completeness   made of too few of its period's samples       doubtful
+    consistency    contradicts another of the same observation   both inconsistent
+
+A value is good if every test that applies to it was applied and passed. Nothing is altered: a value that fails keeps
+its place and its number. What the tests compare with, is the history of the same quantity of the same transmitter, in
+which only values stand that passed range and step: a spike is told alone, not the return from it. The limit of a step
+grows with the age of what it is measured from, so that a step that lasts is believed by itself after some minutes.
+
+Source:
+    WMO-No. 8, Guide to Instruments and Methods of Observation; I. Zahumensky, Guidelines on Quality Control Procedures
+    for Data from Automatic Weather Stations (WMO CBS, 2004).
+"""
+
+from collections.abc import Callable, Mapping
+
+from weatherd.model import Quality
+from weatherd.processing.documents import Document, time_ms_of
+from weatherd.processing.history import MINUTE_MS, History
+from weatherd.processing.limits import AMOUNTS, LIMITS, RANGE, Limits, sample_ranges
+from weatherd.processing.reduction import Reduced
+
+STEP = "step"
+PERSISTENCE = "persistence"
+CONSISTENCY = "consistency"
+COMPLETENESS = "completeness"
+
+SAMPLES_SHARE_MIN = 0.66
+"""Of its period's samples, below which a mean is doubtful (WMO-No. 8: 66 % for a mean of one minute)."""
+
+TRANSMITTERS_MAX = 256
+"""Sets of labels whose history is kept; the one that has been silent for longest gives way."""
+
+_NOT_ABOVE = (("dew_point_temperature", "air_temperature"), ("wind_speed", "wind_speed_of_gust"))
+_EPSILON = 1e-9  # what floats lose: 0.5 hPa are no more than 0.5 hPa
+
+_CERTAINLY_MOVED = 2  # times the least change, so that a value at its edge does not get stuck each minute
+
+_Verdict = tuple[Quality, str]
+_GOOD: _Verdict = (Quality.GOOD, "")
+
+Turned = Callable[[str, Mapping[str, str], bool], None]
+"""Is told, once each, that a quantity of the transmitter with these labels is stuck (True) or moves again."""
+
+
+class _Transmitter:
+    """What is remembered of the observations with one set of labels, by quantity."""
+
+    __slots__ = ("_histories", "amounts_ms")
+
+    def __init__(self) -> None:
+        self._histories: dict[str, History] = {}
+        self.amounts_ms: dict[str, int] = {}
+
+    def history(self, quantity: str) -> History:
+        """Return the history of a quantity; an empty one at first."""
+        history = self._histories.get(quantity)
+        if history is None:
+            history = self._histories[quantity] = History()
+        return history
+
+
+class QualityControl:
+    """
+    Judge the observations of one sensor.
+
+    Args:
+        limits: By quantity; what has none stays unchecked.
+        report_period_s: From one observation to the next; 0 if each arrival is one.
+        samples_count: How many samples a whole period has; 0 if nobody knows.
+        turned: Is told when a quantity gets stuck, and when it moves again.
+    """
+
+    def __init__(
+        self,
+        limits: Mapping[str, Limits] = LIMITS,
+        *,
+        report_period_s: float = 0.0,
+        samples_count: int = 0,
+        turned: Turned | None = None,
+    ) -> None:
+        self._limits = limits
+        self._report_period_ms = report_period_s * 1000
+        self._samples_min = samples_count * SAMPLES_SHARE_MIN - _EPSILON
+        self._turned = turned
+        self._has_recalled = False
+        self._transmitters: dict[frozenset[tuple[str, str]], _Transmitter] = {}
+        self.sample_ranges = sample_ranges(limits)
+
+    def judge(
+        self, reduced: Reduced, observed_at_ms: int, labels: Mapping[str, str], *, is_estimated: bool = False
+    ) -> None:
+        """
+        Flag the values of one observation.
+
+        Args:
+            reduced: Its values, before anything is derived from them; gets flags and reasons.
+            observed_at_ms: Its time.
+            labels: Tell apart the transmitters of one sensor.
+            is_estimated: Whether its time is an estimate. Then nobody knows how long the daemon was gone, and what was
+                recalled is forgotten: else the weather of yesterday were compared with that of today.
+        """
+        if is_estimated and self._has_recalled:
+            self._transmitters.clear()
+        self._has_recalled = False
+        transmitter = self._transmitter(labels)
+        for quantity, value in reduced.values.items():
+            limits = self._limits.get(quantity)
+            if limits is None or reduced.quality[quantity] is Quality.ERRONEOUS:
+                continue
+            if quantity in AMOUNTS:
+                reduced.check(quantity, *self._amount(transmitter, quantity, value, observed_at_ms))
+                continue
+            if not limits.min <= value <= limits.max:
+                reduced.check(quantity, Quality.ERRONEOUS, RANGE)
+                continue
+            history = transmitter.history(quantity)
+            was_stuck = history.is_stuck
+            reduced.check(quantity, *_compared(history, limits, value, observed_at_ms))
+            if history.is_stuck is not was_stuck and self._turned is not None:
+                self._turned(quantity, labels, history.is_stuck)
+            if (spread := reduced.statistics.get(quantity)) and spread.count < self._samples_min:
+                reduced.check(quantity, Quality.DOUBTFUL, COMPLETENESS)
+        check_consistency(reduced)
+
+    def recall(self, document: Document) -> None:
+        """
+        Take in what this sensor observed before the daemon started; the oldest first, and before anything is judged.
+
+        Raises:
+            ValueError: If the document's stamp is none.
+        """
+        observed_at_ms = time_ms_of(document.timestamp)
+        transmitter = self._transmitter(document.labels)
+        self._has_recalled = True
+        for quantity, value in (document.weather or {}).items():
+            limits = self._limits.get(quantity)
+            if limits is None:
+                continue
+            if quantity in AMOUNTS:
+                transmitter.amounts_ms[quantity] = observed_at_ms
+            elif _was_believed(document, quantity):
+                history = transmitter.history(quantity)
+                history.reach(observed_at_ms)
+                history.take(value, observed_at_ms)
+
+    def _transmitter(self, labels: Mapping[str, str]) -> _Transmitter:
+        key = frozenset(labels.items())
+        transmitter = self._transmitters.pop(key, None) or _Transmitter()
+        self._transmitters[key] = transmitter  # at the end of the row
+        if len(self._transmitters) > TRANSMITTERS_MAX:
+            del self._transmitters[next(iter(self._transmitters))]
+        return transmitter
+
+    def _amount(self, transmitter: _Transmitter, quantity: str, value: float, time_ms: int) -> _Verdict:
+        """Judge what has come together since the observation before, or within the report period if that is longer."""
+        limits = self._limits[quantity]
+        before_ms = transmitter.amounts_ms.get(quantity)
+        transmitter.amounts_ms[quantity] = time_ms
+        since_ms = 0 if before_ms is None else abs(time_ms - before_ms)
+        minutes = max(self._report_period_ms, since_ms, MINUTE_MS) / MINUTE_MS
+        if limits.min <= value <= limits.max * minutes:
+            return _GOOD
+        if value > limits.max and not self._report_period_ms and before_ms is None:
+            return Quality.UNCHECKED, ""  # nobody knows since when
+        return Quality.ERRONEOUS, RANGE
+
+
+def check_consistency(reduced: Reduced) -> None:
+    """Flag pairs that contradict each other: a dew point above the temperature, a gust below the mean wind."""
+    values = reduced.values
+    for low, high in _NOT_ABOVE:
+        if low in values and high in values and values[low] > values[high] + _EPSILON:
+            if Quality.ERRONEOUS in {reduced.quality[low], reduced.quality[high]}:
+                continue  # what is wrong itself convicts nobody
+            reduced.check(low, Quality.INCONSISTENT, CONSISTENCY)
+            reduced.check(high, Quality.INCONSISTENT, CONSISTENCY)
+
+
+def _compared(history: History, limits: Limits, value: float, time_ms: int) -> _Verdict:
+    """Compare a plausible value with those before it, and take it in if it is believed."""
+    history.reach(time_ms)
+    stepped = _stepped(history, limits, value, time_ms)
+    if stepped is not _GOOD:
+        return stepped
+    persists = limits.least_change is not None and _persists(history, limits, limits.least_change, value, time_ms)
+    history.take(value, time_ms)
+    return (Quality.DOUBTFUL, PERSISTENCE) if persists else _GOOD
+
+
+def _stepped(history: History, limits: Limits, value: float, time_ms: int) -> _Verdict:
+    change = history.change(value, time_ms)
+    if change is None:
+        return _GOOD
+    difference, minutes = change
+    difference -= _EPSILON
+    if limits.step is not None and difference > limits.step * minutes:
+        return Quality.ERRONEOUS, STEP
+    if limits.step_doubtful is not None and difference > limits.step_doubtful * minutes:
+        return Quality.DOUBTFUL, STEP
+    return _GOOD
+
+
+def _persists(history: History, limits: Limits, least_change: float, value: float, time_ms: int) -> bool:
+    """Tell whether an hour has gone by without a change, and note when that begins and ends."""
+    span = history.span(value, time_ms)
+    if span is not None and span < least_change - _EPSILON and history.mean() > limits.calm:
+        if history.stuck_at is None:
+            history.stuck_at = value
+        return True
+    if history.stuck_at is not None:
+        moved = max(span or 0.0, abs(value - history.stuck_at))
+        if moved >= least_change * _CERTAINLY_MOVED - _EPSILON:
+            history.stuck_at = None
+    return False
+
+
+def _was_believed(document: Document, quantity: str) -> bool:
+    return document.quality.get(quantity) is not Quality.ERRONEOUS and document.quality_reasons.get(quantity) != STEP
