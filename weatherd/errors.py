@@ -8,6 +8,7 @@ Every error that weatherd tells a person about, in one tree.
     │   ├── NoAnswer             sensor.no_answer          nobody acknowledges at the address
     │   ├── DeadlineExceeded     sensor.deadline_exceeded  it answers, but the measurement does not end
     │   ├── BusUnavailable       sensor.bus_unavailable    the bus cannot be opened, or fails as a whole
+    │   ├── LineUnavailable      sensor.line_unavailable   a GPIO line cannot be had, or has gone with its chip
     │   ├── WrongChip            sensor.wrong_chip         another chip answers at the address
     │   ├── SourceEnded          sensor.source_ended       the program that prints readings has stopped
     │   ├── DriverFailed         sensor.driver_failed      the driver raised something of its own
@@ -15,7 +16,9 @@ Every error that weatherd tells a person about, in one tree.
     │       ├── BadChecksum      sensor.bad_checksum
     │       ├── ResetRegisters   sensor.reset_registers
     │       ├── AllOnes          sensor.all_ones
-    │       └── AllZeros         sensor.all_zeros
+    │       ├── AllZeros         sensor.all_zeros
+    │       ├── Chattering       sensor.chattering         a contact closes more often than weather can make it
+    │       └── NoPosition       sensor.no_position        a vane's voltage belongs to none of its positions
     ├── JournalError             journal.*
     │   ├── JournalUnavailable   journal.unavailable       cannot be opened or written; trying again can help
     │   ├── JournalDamaged       journal.damaged           the file is no journal, or is damaged
@@ -123,6 +126,12 @@ class BusUnavailable(SensorError):
     code = "sensor.bus_unavailable"
 
 
+class LineUnavailable(SensorError):
+    """Tell that a GPIO line cannot be requested, or that its chip has gone."""
+
+    code = "sensor.line_unavailable"
+
+
 class WrongChip(SensorError):
     """Tell that another chip than the configured one answers at the address."""
 
@@ -169,6 +178,18 @@ class AllZeros(NoMeasurement):
     """Tell that every bit is zero: a line held low, or memory that lost its content."""
 
     code = "sensor.all_zeros"
+
+
+class Chattering(NoMeasurement):
+    """Tell that a contact closes more often than any weather can make it: it is loose, or wet."""
+
+    code = "sensor.chattering"
+
+
+class NoPosition(NoMeasurement):
+    """Tell that a vane's voltage belongs to none of its positions: its cable is broken, or cut short."""
+
+    code = "sensor.no_position"
 
 
 class JournalError(WeatherdError):

@@ -41,6 +41,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         Quantity("dew_point_temperature", "degC", 2),
         Quantity("illuminance", "lx", 2),
         Quantity("rainfall_amount", "mm", 3, Reduction.SUM),
+        Quantity("rainfall_amount_of_day", "mm", 3, Reduction.MAX),
         Quantity("rainfall_rate", "mm/h", 3),
         Quantity("surface_downwelling_shortwave_flux_in_air", "W/m2", 1),
         Quantity("wind_speed", "m/s", 2),
@@ -103,20 +104,39 @@ class Arrival(msgspec.Struct, frozen=True):
     observed_at_ms: int | None = None
 
 
+class Edge(NamedTuple):
+    """
+    One edge of a GPIO line.
+
+    Attributes:
+        at_ns: When it was, by CLOCK_MONOTONIC.
+        is_open: Whether the contact was open just after it: the line is high, because it is pulled up.
+        seqno: Edges of this line since it was requested, from 1, and from 0 again after 2**32 of them.
+    """
+
+    at_ns: int
+    is_open: bool
+    seqno: int
+
+
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     The spread of the measurements behind one value; no extremes for sums and directions.
 
     Attributes:
         count: The measurements that made the value.
+        min: The least of them.
+        max: The greatest of them.
         rejected: Those outside the plausible range. They are left out of value, count and extremes, unless there is no
             other: then they make the value, and it is erroneous.
+        total: Of what is counted, such as tips, how many there were ever.
     """
 
     count: int
     min: float | None = None
     max: float | None = None
     rejected: int = 0
+    total: int | None = None
 
 
 class Observation(msgspec.Struct, frozen=True):

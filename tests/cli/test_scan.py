@@ -89,7 +89,7 @@ async def test_the_demo_chips_are_found_and_their_configuration_is_right(tmp_pat
     (tmp_path / "weatherd.toml").write_text(STATION + out)
     code, out, err = await weatherd("check", "--config", tmp_path / "weatherd.toml", folder=tmp_path)
     assert (code, err) == (0, "")
-    assert "3 sensors" in out
+    assert "4 sensors" in out
 
 
 async def test_a_bus_that_is_not_there_is_told_with_the_way_to_turn_it_on(tmp_path: Path) -> None:

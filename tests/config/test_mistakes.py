@@ -322,7 +322,7 @@ MANY = "".join(
         ("[sensors]\nname = 3", "sensors", "found a table; allowed is a list of at most 200 tables, each under [[sens"),
         ("sensors = 3", "sensors", "found 3"),
         ("sensors = [3]", "sensors[0]", "found 3; allowed is a table"),
-        ('[[sensors]]\nname = "b"', "sensors[0].driver", 'missing; needed is "bmp280", "htu21d", "bmp180"'),
+        ('[[sensors]]\nname = "b"', "sensors[0].driver", 'missing; needed is "bmp280", "htu21d",'),
         ('[[sensors]]\nname = "b"\ndriver = "bmp208"', "sensors[0].driver", 'found "bmp208"; allowed is "bmp280"'),
         ('[[sensors]]\nname = "b"\ndriver = ["bmp280"]', "sensors[0].driver", "found a list of 1"),
         ('[[sensors]]\nname = "B"\ndriver = "bmp280"', "sensors[0].name", 'found "B"; allowed is 1 to 64 characters'),
@@ -367,6 +367,43 @@ MANY = "".join(
             "sensors[1].address",
             "0x77 is already the address of sensors[0]",
         ),
+        (
+            """[[sensors]]\nname = "r"\ndriver = "rain_gauge"\nline = 17
+[[sensors]]\nname = "w"\ndriver = "anemometer"\nline = 17""",
+            "sensors[1].line",
+            "17 is already the line of sensors[0], and each contact needs its own",
+        ),
+        ('[[sensors]]\nname = "r"\ndriver = "rain_gauge"', "sensors[0].line", "needed is a whole number from 0 to 63"),
+        (
+            '[[sensors]]\nname = "r"\ndriver = "rain_gauge"\nline = 17\nmm_per_tip = 0',
+            "sensors[0].mm_per_tip",
+            "found 0; allowed is a number from 0.01 to 10",
+        ),
+        (
+            '[[sensors]]\nname = "r"\ndriver = "rain_gauge"\nline = 17\ndebounce_ms = -1',
+            "sensors[0].debounce_ms",
+            "found -1; allowed is a number from 0 to 1000",
+        ),
+        (
+            '[[sensors]]\nname = "r"\ndriver = "rain_gauge"\nline = 17\ntime_zone = "Mars/Olympus"',
+            "sensors[0].time_zone",
+            'found "Mars/Olympus"; allowed is an IANA time zone',
+        ),
+        (
+            '[[sensors]]\nname = "v"\ndriver = "wind_vane"\nposition_ohms = [1, 2, 3]',
+            "sensors[0].position_ohms",
+            "found a list of 3; allowed is a list of 4 to 64 resistances in ohm, from north clockwise",
+        ),
+        (
+            '[[sensors]]\nname = "v"\ndriver = "wind_vane"\nposition_ohms = [1, 2, 3, 2.0]',
+            "sensors[0].position_ohms[3]",
+            "the same as position_ohms[1]",
+        ),
+        (
+            '[[sensors]]\nname = "v"\ndriver = "wind_vane"\nsample_period_s = 3',
+            "sensors[0].report_period_s",
+            "allowed is a whole multiple of sample_period_s",
+        ),
         (MANY, "sensors", "found a list of 201; allowed is a list of at most 200 tables"),
     ],
     ids=lambda value: value[:40],
@@ -377,6 +414,23 @@ def test_a_mistake_of_a_sensor_is_told(sensors: str, key: str, message: str, mis
     ((_, found_key, found),) = mistakes_of(text)
     assert found_key == key
     assert message in found
+
+
+ONE_SENSOR = '[[sensors]]\nname = "r"\ndriver = "rain_gauge"\nline = 17\n'
+
+
+@pytest.mark.parametrize("chip", ["gpiochip0", "simulated:", "simulated:sock", "simulate", ""])
+def test_a_gpio_chip_is_a_path_or_simulated(chip: str, mistakes_of: MistakesOf) -> None:
+    """What is neither an absolute path nor simulated is told with what is allowed."""
+    ((line, key, message),) = mistakes_of(f'[station]\nid = "s"\n[gpio]\nchip = "{chip}"\n{ONE_SENSOR}')
+    assert (line, key) == (4, "gpio.chip")
+    assert message.startswith(f'found "{chip}"; allowed is "/dev/gpiochip0" or another absolute path, "simulated" or')
+
+
+@pytest.mark.parametrize("chip", ["/dev/gpiochip4", "simulated", "simulated:/run/weatherd/contacts"])
+def test_a_gpio_chip_is_taken_as_it_is_written(chip: str, mistakes_of: MistakesOf) -> None:
+    """A real chip, a simulated one, and one that can be pulsed from outside are all right."""
+    assert mistakes_of(f'[station]\nid = "s"\n[gpio]\nchip = "{chip}"\n{ONE_SENSOR}') == []
 
 
 def test_a_misspelt_quantity_is_not_told_twice(mistakes_of: MistakesOf) -> None:

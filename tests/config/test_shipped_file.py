@@ -29,6 +29,9 @@ EXAMPLES = {
     "CircuitPython": {"name", "class", "quantities", "arguments", "address", "calibration", "limits"},
     "Attribute": {"attribute", "unit"},
     "Installed": {"name", "driver", "options", "calibration", "limits"},
+    "RainGauge": {"name", "line", "limits"},
+    "Anemometer": {"name", "line", "limits"},
+    "WindVane": {"name"},
     "JsonLines": {
         "name",
         "command",
@@ -159,7 +162,7 @@ def test_no_line_is_wider_than_a_terminal_on_a_laptop() -> None:
 def test_the_limits_are_those_of_the_standard(whole: Config) -> None:
     """What the file shows of quality control is what happens without it."""
     shown = [(quantity, limits) for sensor in whole.sensors for quantity, limits in sensor.limits.items()]
-    assert len(shown) == 3
+    assert len(shown) == 5
     for quantity, limits in shown:
         standard = LIMITS[quantity]
         assert narrowed(standard, msgspec.structs.asdict(limits)) == standard

@@ -16,6 +16,7 @@ from weatherd.doctor.daemon import Daemon
 from weatherd.doctor.findings import Finding
 from weatherd.sensors.i2c import Bus
 from weatherd.testing.chips import Bmp280Chip, Fault, Htu21dChip, SimulatedBus
+from weatherd.testing.gpio import SimulatedGpio
 
 WEATHER = {"air_temperature": 21.4, "air_pressure": 1012.3, "relative_humidity": 55.0}
 QUANTITIES = {"air_temperature": config.Mapped("temperature_C")}
@@ -29,9 +30,16 @@ class Bench:
         self.hygrometer = Htu21dChip(lambda: WEATHER)
         self.simulated = SimulatedBus({0x77: self.barometer, 0x40: self.hygrometer})
         self.bus = Bus(lambda: self.simulated, "the simulated bus")
+        self.gpio = SimulatedGpio()
 
     async def examine(self, sensor: config.Sensor, **more: Any) -> Finding:
-        settings = {"bus": self.bus, "number": "simulated", "bus_error": "", "daemon": Daemon(), **more}
+        settings = {
+            "bus": self.bus,
+            "gpio": self.gpio,
+            "number": "simulated",
+            "bus_error": "",
+            "daemon": Daemon(),
+        } | more
         (found,) = await sensors.sensor(sensor, **settings)
         assert found.check == "sensor"
         assert found.subject == sensor.name
@@ -225,3 +233,21 @@ async def test_a_folder_to_listen_in_must_be_there(bench: Bench, tmp_path: Path)
     """The unit makes its own; all others are made by people."""
     found = await bench.examine(config.JsonLines("mast", quantities=QUANTITIES, listen=tmp_path / "a" / "in.sock"))
     assert (found.state, found.code) == (State.FAIL, "sensor.no_folder")
+
+
+@pytest.mark.parametrize("contact", [config.RainGauge("rain", 17), config.Anemometer("mast", 17)])
+async def test_a_contact_is_told_with_its_state(bench: Bench, contact: config.RainGauge | config.Anemometer) -> None:
+    """Its line is taken for a moment, and is free again."""
+    found = await bench.examine(contact)
+    assert found.state is State.OK
+    assert found.message == "line 17 of the simulated chip can be had; its contact is open now"
+    assert bench.gpio.consumer(17) == ""
+
+
+async def test_a_line_that_somebody_has_is_told_with_his_name(bench: Bench) -> None:
+    """Who has the line is what a person needs to know."""
+    line = bench.gpio.request(17, "lircd")
+    found = await bench.examine(config.RainGauge("rain", 17))
+    assert (found.state, found.code) == (State.FAIL, "sensor.line_unavailable")
+    assert "lircd" in found.message
+    line.release()

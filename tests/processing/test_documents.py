@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import NOON_MS
 from weatherd.model import Event, Observation, Quality, Station, Statistics
-from weatherd.processing.documents import DocumentEncoder, corrected, is_estimated, iso_8601
+from weatherd.processing.documents import DocumentEncoder, corrected, is_estimated, iso_8601, rounded_statistics
 
 STATION = Station("porto-alegre-01", "Porto Alegre", -30.03, -51.23, 10.0)
 OBSERVATION = Observation(
@@ -231,3 +231,8 @@ def test_no_name_collides_with_logstashs_own() -> None:
 def test_times_keep_their_milliseconds(time_ms: int, text: str) -> None:
     """Three decimals always, never rounded into another millisecond."""
     assert iso_8601(time_ms) == text
+
+
+def test_a_total_stays_when_a_spread_is_rounded() -> None:
+    """How many there were ever is a whole number."""
+    assert rounded_statistics("rainfall_rate", Statistics(2, 0.12345, 0.5, 7)) == Statistics(2, 0.123, 0.5, 7)

@@ -129,3 +129,13 @@ def test_a_quantity_that_was_left_out_is_missing_with_a_reason() -> None:
     reduced = reducer.reduce()
     assert reduced.quality["air_temperature"] == Quality.MISSING
     assert reduced.reasons == {"air_temperature": "not_measured"}
+
+
+def test_of_a_running_total_the_greatest_is_kept() -> None:
+    """How many tips there were ever stands beside the amount, and beside nothing else."""
+    reducer = Reducer(("rainfall_amount", "rainfall_rate"))
+    for total in (3, 5, 4):
+        reducer.add({"rainfall_amount": 0.25, "rainfall_rate": 1.0}, {"rainfall_amount": total})
+    reduced = reducer.reduce()
+    assert reduced.statistics["rainfall_amount"] == Statistics(3, total=5)
+    assert reduced.statistics["rainfall_rate"] == Statistics(3, 1.0, 1.0)

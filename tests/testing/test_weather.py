@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from weatherd.model import QUANTITIES
+from weatherd.testing.ads1115 import Ads1115Chip
 from weatherd.testing.chips import Bh1750Chip, Bmp280Chip, Htu21dChip
 from weatherd.testing.weather import DAY_MINUTES, MINUTE_MS, Minute, RecordedDay, simulated_bus
 
@@ -78,7 +79,7 @@ def test_a_day_that_is_not_whole_is_refused() -> None:
 
 
 def test_the_simulated_bus_stands_in_the_recorded_day() -> None:
-    """A BMP280 at 0x77, an HTU21D at 0x40 and a BH1750 at 0x23: -7.6 degC and dark at midnight (UTC)."""
+    """A BMP280, an HTU21D, a BH1750 and an ADS1115 in its weather: -7.6 degC at midnight."""
     seconds = itertools.count()
     chips = simulated_bus(lambda: TODAY_MS, monotonic_s=lambda: float(next(seconds))).chips
     chips[0x40].write(b"\xf3")
@@ -87,4 +88,5 @@ def test_the_simulated_bus_stands_in_the_recorded_day() -> None:
     assert isinstance(chips[0x77], Bmp280Chip)
     assert isinstance(chips[0x40], Htu21dChip)
     assert isinstance(chips[0x23], Bh1750Chip)
-    assert len(chips) == 3
+    assert isinstance(chips[0x48], Ads1115Chip)
+    assert len(chips) == 4

@@ -3,6 +3,7 @@
 from weatherd.config.kinds import Address
 from weatherd.config.load import load, parse
 from weatherd.config.schema import (
+    Anemometer,
     Attribute,
     Bh1750,
     Bmp180,
@@ -12,6 +13,7 @@ from weatherd.config.schema import (
     Clock,
     Config,
     Derive,
+    Gpio,
     Htu21d,
     I2c,
     Installed,
@@ -22,15 +24,18 @@ from weatherd.config.schema import (
     Logstash,
     Mapped,
     Queue,
+    RainGauge,
     Sensor,
     Sinks,
     Station,
     Tls,
+    WindVane,
 )
 from weatherd.config.secrets import read_password
 
 __all__ = [
     "Address",
+    "Anemometer",
     "Attribute",
     "Bh1750",
     "Bmp180",
@@ -40,6 +45,7 @@ __all__ = [
     "Clock",
     "Config",
     "Derive",
+    "Gpio",
     "Htu21d",
     "I2c",
     "Installed",
@@ -50,10 +56,12 @@ __all__ = [
     "Logstash",
     "Mapped",
     "Queue",
+    "RainGauge",
     "Sensor",
     "Sinks",
     "Station",
     "Tls",
+    "WindVane",
     "load",
     "parse",
     "read_password",

@@ -263,6 +263,24 @@ def addresses_differ(sensors: Sequence[Any]) -> Found:
             yield ("sensors", index, "address"), message
 
 
+def lines_differ(sensors: Sequence[Any]) -> Found:
+    """Refuse two sensors on one GPIO line."""
+    first: dict[int, int] = {}
+    for index, sensor in enumerate(sensors):
+        line = getattr(sensor, "line", None)
+        if line is not None and first.setdefault(line, index) != index:
+            message = f"{line} is already the line of sensors[{first[line]}], and each contact needs its own"
+            yield ("sensors", index, "line"), message
+
+
+def positions_differ(position_ohms: Sequence[Any]) -> Found:
+    """Refuse two positions of a vane that nobody could tell apart."""
+    first: dict[Any, int] = {}
+    for index, ohm in enumerate(position_ohms):
+        if isinstance(ohm, float) and first.setdefault(ohm, index) != index:
+            yield ("position_ohms", index), f"the same as position_ohms[{first[ohm]}]"
+
+
 CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     schema.Calibration: (points_or_a_line, points_increase),
     schema.Derive: (wind_chills_a_temperature,),
@@ -280,6 +298,9 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
         heat_has_a_temperature,
     ),
     schema.Installed: (whole_multiple, limits_are_narrower),
+    schema.RainGauge: (limits_are_narrower,),
+    schema.Anemometer: (limits_are_narrower,),
+    schema.WindVane: (whole_multiple, positions_differ),
     schema.Mapped: (wraps_a_counter,),
     schema.JsonLines: (
         one_source,
@@ -292,6 +313,6 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     ),
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
-    schema.Config: (some_sensors, names_differ, addresses_differ, speakers_are_there),
+    schema.Config: (some_sensors, names_differ, addresses_differ, lines_differ, speakers_are_there),
 }
 """The checks of each table."""

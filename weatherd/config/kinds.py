@@ -92,6 +92,16 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def parse_gpio_chip(text: str) -> str:
+    """Check the path of a GPIO chip, or ``simulated``, with the path of a socket behind a colon or without."""
+    path = text.removeprefix("simulated:") if text.startswith("simulated:") else text
+    if text != "simulated" and not (path.startswith("/") and path.isprintable()):
+        raise ValueError
+    if path is not text and len(path.encode()) > UNIX_PATH_MAX:
+        raise ValueError(f"the path of a Unix socket has at most {UNIX_PATH_MAX} bytes")
+    return text
+
+
 def parse_url(text: str) -> str:
     """Check an http or https URL; it stays as it is written."""
     if "@" in text:
@@ -173,6 +183,10 @@ Duration = Annotated[
 Url = Annotated[str, Text(parse_url, "an http or https URL with a host")]
 Listen = Annotated[
     Address | Path, Text(parse_listen, '"127.0.0.1:7433", "[::1]:7433", "localhost:7433" or an absolute path')
+]
+GpioChip = Annotated[
+    str,
+    Text(parse_gpio_chip, '"/dev/gpiochip0" or another absolute path, "simulated" or "simulated:/path/of/a/socket"'),
 ]
 TimeZone = Annotated[str, Text(parse_time_zone, 'an IANA time zone such as "UTC" or "America/Sao_Paulo"')]
 Username = Annotated[str, Text(parse_username, "a text")]

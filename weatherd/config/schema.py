@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
@@ -25,6 +25,7 @@ from weatherd.config.kinds import (
     ExistingFile,
     FieldName,
     FilePlace,
+    GpioChip,
     Listen,
     Name,
     Off,
@@ -37,6 +38,7 @@ from weatherd.config.kinds import (
 )
 from weatherd.processing.calibration import Line
 from weatherd.processing.units import conversion
+from weatherd.processing.vane import VANE_OHMS
 
 
 class Station(model.Station, frozen=True):
@@ -59,6 +61,12 @@ Point = Annotated[
     tuple[float, ...],
     Meta(min_length=2, max_length=2, description="a list of two numbers: what was measured and what is true"),
 ]
+
+
+class Gpio(Struct, frozen=True):
+    """The chip that the 40 pins belong to, or a simulated one."""
+
+    chip: GpioChip = "/dev/gpiochip0"
 
 
 class Calibration(Struct, frozen=True):
@@ -143,6 +151,60 @@ class Bh1750(Struct, frozen=True, tag_field="driver", tag="bh1750"):
     report_period_s: ReportPeriod = 10.0
     calibration: Mapping[Literal["illuminance"], Calibration] = {}
     limits: Mapping[Literal["illuminance"], Limits] = {}
+
+
+GpioLine = Annotated[int, Meta(ge=0, le=63)]
+DebounceMs = Annotated[float, Meta(ge=0, le=1000)]
+CountPeriod = Annotated[float, Meta(ge=1, le=86_400)]
+
+
+class RainGauge(Struct, frozen=True, tag_field="driver", tag="rain_gauge"):
+    """A tipping bucket on a GPIO line: rainfall amount, rate, and amount of the day."""
+
+    name: Name
+    line: GpioLine
+    mm_per_tip: Annotated[float, Meta(ge=0.01, le=10)] = 0.2794
+    debounce_ms: DebounceMs = 20.0
+    time_zone: TimeZone = "UTC"
+    report_period_s: CountPeriod = 10.0
+    limits: Mapping[Literal["rainfall_rate"], Limits] = {}
+    calibration: ClassVar[Mapping[str, Calibration]] = {}
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in whose midnight a day begins."""
+        return _zone(self.time_zone)
+
+
+class Anemometer(Struct, frozen=True, tag_field="driver", tag="anemometer"):
+    """A cup anemometer on a GPIO line: wind speed and gust."""
+
+    name: Name
+    line: GpioLine
+    m_per_s_per_hz: Annotated[float, Meta(ge=0.001, le=100)] = 0.6667
+    debounce_ms: DebounceMs = 1.0
+    report_period_s: CountPeriod = 10.0
+    limits: Mapping[Literal["wind_speed", "wind_speed_of_gust"], Limits] = {}
+    calibration: ClassVar[Mapping[str, Calibration]] = {}
+
+
+class WindVane(Struct, frozen=True, tag_field="driver", tag="wind_vane"):
+    """A vane of switches and resistors at an ADS1115 on the I2C bus: the direction that the wind comes from."""
+
+    name: Name
+    address: Annotated[Literal[0x48, 0x49, 0x4A, 0x4B], Shown(hex)] = 0x48
+    channel: Annotated[int, Meta(ge=0, le=3)] = 0
+    supply_v: Annotated[float, Meta(ge=1, le=5.5)] = 3.3
+    pull_up_ohm: Annotated[float, Meta(ge=100, le=1_000_000)] = 10_000.0
+    position_ohms: Annotated[
+        tuple[Annotated[float, Meta(gt=0, le=10_000_000)], ...],
+        Meta(min_length=4, max_length=64, description="a list of 4 to 64 resistances in ohm, from north clockwise"),
+    ] = VANE_OHMS
+    north_deg: Annotated[float, Meta(ge=0, le=360)] = 0.0
+    sample_period_s: SamplePeriod = 1.0
+    report_period_s: ReportPeriod = 10.0
+    limits: ClassVar[Mapping[str, Limits]] = {}
+    calibration: ClassVar[Mapping[str, Calibration]] = {}
 
 
 class Mapped(Struct, frozen=True):
@@ -266,7 +328,7 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
     @property
     def zone(self) -> tzinfo:
         """The time zone of times without an offset."""
-        return UTC if self.time_zone == "UTC" else ZoneInfo(self.time_zone)
+        return _zone(self.time_zone)
 
     def conversion(self, quantity: str) -> Line:
         """Return the line from what the program sends to the quantity's own unit."""
@@ -274,8 +336,12 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
         return conversion(self.quantities[quantity].unit or own, own)
 
 
+def _zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
 SENSORS_MAX = 200
-Sensor = Bmp280 | Htu21d | Bmp180 | Bh1750 | CircuitPython | JsonLines | Installed
+Sensor = Bmp280 | Htu21d | Bmp180 | Bh1750 | RainGauge | Anemometer | WindVane | CircuitPython | JsonLines | Installed
 
 
 class Derive(Struct, frozen=True):
@@ -355,6 +421,7 @@ class Config(Struct, frozen=True):
     ] = ()
     i2c: I2c = I2c()
     derive: Derive = Derive()
+    gpio: Gpio = Gpio()
     queue: Queue = Queue()
     journal: Journal = Journal()
     sinks: Sinks = Sinks()

@@ -6,8 +6,10 @@ only if the configuration has it: each costs memory that a Pi has better use for
 """
 
 import dataclasses
+import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +21,7 @@ from weatherd import config
 from weatherd.backoff import full_jitter, slowly
 from weatherd.clock import SystemClock
 from weatherd.daemon.calibrating import CalibrationHistory, cpu_heat_of, curves_of, version_of
-from weatherd.daemon.drivers import make_sensor
+from weatherd.daemon.drivers import OnBus, make_sensor
 from weatherd.daemon.keeping import Keeper
 from weatherd.daemon.recalling import Recall
 from weatherd.daemon.reloading import Plan, streams
@@ -41,8 +43,10 @@ from weatherd.sampling.forming import Former
 from weatherd.sampling.telling import Listener, ToldSampler
 
 if TYPE_CHECKING:
+    from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Adapter, Bus
     from weatherd.sensors.lines import LineReader
+    from weatherd.sensors.rain_gauge import RainGauge
 
 JOURNAL_DELAY_S_MAX = 10.0
 """A full disk that has been freed is noticed within this time."""
@@ -58,6 +62,9 @@ LINGER_SHARE_MAX = 0.5
 JSONLINES = "jsonlines"
 """The model of a sensor that is a stream: what kind of part is behind it, only its labels may know."""
 
+OnLine = config.RainGauge | config.Anemometer
+
+Totals = Callable[[], Mapping[str, int]]
 Sampler = AskedSampler | ToldSampler
 Log = structlog.typing.FilteringBoundLogger
 
@@ -87,6 +94,8 @@ class Parts:
     sinks: list[Sink]
     forwarders: list[Forwarder]
     bus: "Bus | None"
+    gpio: "GpioChip | None"
+    runtime_folder: Path
     sources: list[Source]
     samplers: list[Sampler]
     listeners: list[Listener]
@@ -116,6 +125,7 @@ class Parts:
     def exchange_sampling(self, settings: config.Config, change: Plan) -> "Sampling":
         """Build what samples the sensors that a configuration begins with, in the place of those that have ended."""
         sampling = Sampling(
+            settings,
             change.start,
             log=self.log,
             clock=self.clock,
@@ -123,8 +133,10 @@ class Parts:
             happenings=self.happenings,
             derivation=self.derivation,
             bus=self.bus or _bus(settings, self.clock, self.simulated),
+            gpio=self.gpio or _gpio(settings),
+            runtime_folder=self.runtime_folder,
         )
-        self.bus = sampling.bus
+        self.bus, self.gpio = sampling.bus, sampling.gpio
         listeners = [one for one in self.listeners if not one.names & change.stop]
         self.listeners[:] = [*listeners, *sampling.listeners]
         self.sources[:] = [one.source for one in self.listeners]
@@ -202,6 +214,7 @@ def assemble(
     )
     calibrations = CalibrationHistory(happenings)
     sampling = Sampling(
+        settings,
         settings.sensors,
         log=log,
         clock=clock,
@@ -209,6 +222,8 @@ def assemble(
         happenings=happenings,
         derivation=derivation,
         bus=bus,
+        gpio=_gpio(settings),
+        runtime_folder=runtime_folder,
     )
     return Parts(
         settings=settings,
@@ -227,12 +242,14 @@ def assemble(
             if logstash
         ],
         bus=bus,
+        gpio=sampling.gpio,
+        runtime_folder=runtime_folder,
         sources=sampling.sources,
         samplers=list(sampling.samplers.values()),
         listeners=sampling.listeners,
         derivation=derivation,
         calibrations=calibrations,
-        recalls=[derivation.recall, calibrations.recall, sampling.recall],
+        recalls=[derivation.recall, calibrations.recall, *sampling.recalls],
         log=log,
         simulated=simulated,
     )
@@ -282,7 +299,7 @@ def _forwarder(
 
 
 def _bus(settings: config.Config, clock: Clock, simulated: "Adapter | None") -> "Bus | None":
-    if all(isinstance(sensor, config.JsonLines) for sensor in settings.sensors):
+    if not any(isinstance(sensor, OnBus) for sensor in settings.sensors):
         return None
     return make_bus(settings.i2c.bus, clock, simulated)
 
@@ -306,6 +323,31 @@ def make_bus(bus: int | Literal["simulated"], clock: Clock, simulated: "Adapter 
         simulated = simulated_bus(clock.now_ms)
     adapter = simulated
     return Bus(lambda: adapter, "the simulated bus")
+
+
+def _gpio(settings: config.Config) -> "GpioChip | None":
+    if not any(isinstance(sensor, OnLine) for sensor in settings.sensors):
+        return None
+    kind, _, path = settings.gpio.chip.partition(":")
+    if kind == "simulated":
+        from weatherd.testing.gpio import SimulatedGpio
+
+        return SimulatedGpio(Path(path) if path else None)
+    from weatherd.sensors.gpio import LinuxChip
+
+    return LinuxChip(settings.gpio.chip)
+
+
+def _anemometer(settings: config.Anemometer, gpio: "GpioChip") -> Sensor:
+    from weatherd.sensors.anemometer import Anemometer
+
+    return Anemometer(
+        gpio,
+        settings.name,
+        settings.line,
+        m_per_s_per_hz=settings.m_per_s_per_hz,
+        debounce_s=settings.debounce_ms / 1000,
+    )
 
 
 def _line_reader(settings: config.JsonLines) -> "LineReader":
@@ -346,31 +388,40 @@ class Sampling:
         sources: One a stream.
         listeners: One a source.
         bus: Of the chips; None if there are none.
+        gpio: Of the contacts; None if there are none.
+        recalls: Who wants to know the documents of the last day.
     """
 
     def __init__(
         self,
+        settings: config.Config,
         sensors: Sequence[config.Sensor],
         *,
         log: Log,
-        clock: Clock,
+        clock: SystemClock,
         queue: BoundedQueue[Observation | Event],
         happenings: Happenings,
         derivation: Derivation,
         bus: "Bus | None",
+        gpio: "GpioChip | None",
+        runtime_folder: Path,
     ) -> None:
         self._derivation = derivation
+        self._journal_path = settings.journal.path
+        self._runtime_folder = runtime_folder
         self._log = log
         self._clock = clock
         self._queue = queue
         self._happenings = happenings
         self.bus = bus
         self._quality_controls: dict[str, QualityControl] = {}
+        self.gpio = gpio
+        self.recalls: list[Recall] = [self._recall]
         self.samplers = {sensor.name: self._sampler(sensor) for sensor in sensors}
         self.sources: list[Source] = []
         self.listeners = [self._listener(told) for told in _streams(sensors)]
 
-    def recall(self, document: Document) -> None:
+    def _recall(self, document: Document) -> None:
         """Show the quality control of its sensor what an earlier run observed; the oldest come first."""
         if document.sensor is not None and (control := self._quality_controls.get(document.sensor.name)):
             control.recall(document)
@@ -380,8 +431,25 @@ class Sampling:
         if isinstance(settings, config.JsonLines):
             former = self._former(settings, JSONLINES, condition, samples_count=0)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
+        if isinstance(settings, config.RainGauge):
+            gauge = self._rain_gauge(settings)
+            self.recalls.append(gauge.recall)
+            return self._asked(settings, gauge, condition, settings.report_period_s, gauge.totals)
+        if isinstance(settings, config.Anemometer):
+            assert self.gpio is not None
+            return self._asked(settings, _anemometer(settings, self.gpio), condition, settings.report_period_s)
         assert self.bus is not None
         sensor = self._without_heat(settings, make_sensor(settings, self.bus))
+        return self._asked(settings, sensor, condition, settings.sample_period_s)
+
+    def _asked(
+        self,
+        settings: OnBus | OnLine,
+        sensor: Sensor,
+        condition: Condition,
+        sample_period_s: float,
+        totals: Totals = dict,
+    ) -> AskedSampler:
         return AskedSampler(
             sensor,
             self._clock,
@@ -390,12 +458,32 @@ class Sampling:
                 settings,
                 sensor.model,
                 condition,
-                samples_count=round(settings.report_period_s / settings.sample_period_s),
+                samples_count=round(settings.report_period_s / sample_period_s),
             ),
             condition,
-            sample_period_s=settings.sample_period_s,
+            sample_period_s=sample_period_s,
             report_period_s=settings.report_period_s,
             delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
+            totals=totals,
+        )
+
+    def _rain_gauge(self, settings: config.RainGauge) -> "RainGauge":
+        from weatherd.sensors.rain_gauge import RainGauge
+        from weatherd.sensors.tally import TallyFile
+
+        assert self.gpio is not None
+        # Stations that share the folder have journals of their own, and the tips belong to the journal.
+        journal = zlib.crc32(os.fsencode(self._journal_path.absolute()))
+        return RainGauge(
+            self.gpio,
+            settings.name,
+            settings.line,
+            mm_per_tip=settings.mm_per_tip,
+            debounce_s=settings.debounce_ms / 1000,
+            time_zone=settings.zone,
+            file=TallyFile(self._runtime_folder / f"{settings.name}-{journal:08x}.tally", self._clock.boot_id()),
+            clock=self._clock,
+            log=self._log,
         )
 
     def _listener(self, sensors: Sequence[config.JsonLines]) -> Listener:
@@ -450,4 +538,5 @@ def _streams(sensors: Sequence[config.Sensor]) -> Iterable[Sequence[config.JsonL
 
 # What `weatherd doctor` tries is made as the daemon makes it.
 bus_of = _bus
+gpio_of = _gpio
 make_logstash = _logstash

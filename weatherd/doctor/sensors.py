@@ -26,6 +26,7 @@ from weatherd.ports import Sensor
 from weatherd.sensors.kernel import kernel_driver
 
 if TYPE_CHECKING:
+    from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Bus
 
 BusName = int | Literal["simulated"]
@@ -76,6 +77,7 @@ async def sensor(
     settings: config.Sensor,
     *,
     bus: "Bus | None",
+    gpio: "GpioChip | None",
     number: BusName,
     bus_error: str,
     daemon: Daemon,
@@ -87,6 +89,7 @@ async def sensor(
     Args:
         settings: Its table.
         bus: Where the chips are; None if there are none.
+        gpio: Where the contacts are; None if there are none.
         number: Of the bus, as in the configuration.
         bus_error: The code of what is wrong with the bus; empty if nothing is.
         daemon: Which may have the sensor.
@@ -99,6 +102,9 @@ async def sensor(
         return [_asked(name, told)]
     if isinstance(settings, config.JsonLines):
         return [_stream(settings)]
+    if isinstance(settings, config.RainGauge | config.Anemometer):
+        assert gpio is not None
+        return [_contact(settings, gpio)]
     if bus_error:
         return [fail("sensor", name, bus_error, "not tried: the bus cannot be used", "mend the bus first")]
     assert bus is not None
@@ -132,6 +138,23 @@ async def _chip(settings: config.Sensor, chip: Sensor, driver_of: Callable[[int]
         await chip.close()
     where = "" if address is None else f" at {address:#04x}"
     return ok("sensor", settings.name, f"{chip.model}{where}: {_values(measurement)}")
+
+
+def _contact(settings: config.RainGauge | config.Anemometer, gpio: "GpioChip") -> Finding:
+    """Take a line for a moment, and give it back."""
+    from weatherd.sensors.gpio import gone, request  # noqa: PLC0415 - for those who have a contact
+
+    try:
+        line = request(gpio, settings.line, "weatherd doctor")
+        try:
+            state = "open" if line.is_open() else "closed"
+        except OSError as error:
+            raise gone(gpio, settings.line, error) from error
+        finally:
+            line.release()
+    except SensorError as error:
+        return failed("sensor", settings.name, error)
+    return ok("sensor", settings.name, f"line {settings.line} of {gpio.name} can be had; its contact is {state} now")
 
 
 def _values(measurement: Measurement) -> str:

@@ -223,9 +223,7 @@ def rounded_statistics(quantity: str, spread: Statistics) -> Statistics:
     """Return a spread with the decimals of its quantity."""
     if spread.min is None or spread.max is None:
         return spread
-    return Statistics(
-        spread.count, rounded(quantity, spread.min), rounded(quantity, spread.max), rejected=spread.rejected
-    )
+    return msgspec.structs.replace(spread, min=rounded(quantity, spread.min), max=rounded(quantity, spread.max))
 
 
 def _station_fields(station: Station) -> dict[str, Any]:

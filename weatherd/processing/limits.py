@@ -61,6 +61,7 @@ LIMITS: Mapping[str, Limits] = {
     "illuminance": Limits(0, 200_000),
     "rainfall_amount": Limits(0, 40),
     "rainfall_rate": Limits(0, 2400),  # the amount's 40 mm in a minute
+    "rainfall_amount_of_day": Limits(0, 1825),  # record: 1,825 mm in 24 hours (Foc-Foc, 1966)
     # At night a thermopile shows its own cooling: up to 30 W/m2 in the lowest class (ISO 9060, zero offset A).
     "surface_downwelling_shortwave_flux_in_air": Limits(-30, 1600),
     # The wind of a calm hour need not change: the guidelines ask for more than 0.1 m/s on average.

@@ -10,6 +10,7 @@ there is no other, the value is reduced from these and flagged, for nothing is d
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from weatherd.model import QUANTITIES, Measurement, Quality, Reduction, Statistics
 from weatherd.processing.derivation import worse
@@ -29,7 +30,18 @@ _ALONE = Statistics(1)
 class Accumulator:
     """The running sums of one quantity."""
 
-    __slots__ = ("_cosines", "_count", "_last", "_max", "_min", "_reduction", "_rejected_count", "_sines", "_sum")
+    __slots__ = (
+        "_cosines",
+        "_count",
+        "_last",
+        "_max",
+        "_min",
+        "_reduction",
+        "_rejected_count",
+        "_sines",
+        "_sum",
+        "_total",
+    )
 
     def __init__(self, reduction: Reduction) -> None:
         self._reduction = reduction
@@ -37,6 +49,7 @@ class Accumulator:
         self._sum = self._sines = self._cosines = self._last = 0.0
         self._min = math.inf
         self._max = -math.inf
+        self._total: int | None = None
 
     @property
     def count(self) -> int:
@@ -50,9 +63,12 @@ class Accumulator:
         Args:
             value: In the quantity's unit.
             spread: Of the measurements behind it, where it was itself reduced from several: their count is its weight.
+                Of running totals the greatest counts.
         """
         self._count += spread.count
         self._rejected_count += spread.rejected
+        if spread.total is not None:
+            self._total = max(spread.total, self._total or 0)
         if self._reduction is Reduction.DIRECTION:
             self._sines += spread.count * math.sin(math.radians(value))
             self._cosines += spread.count * math.cos(math.radians(value))
@@ -86,8 +102,8 @@ class Accumulator:
     def statistics(self) -> Statistics:
         """Return count, and for averaged quantities the extremes, rounded as the quantity itself is."""
         if self._reduction is Reduction.MEAN:
-            return Statistics(self._count, self._min, self._max, rejected=self._rejected_count)
-        return Statistics(self._count, rejected=self._rejected_count)
+            return Statistics(self._count, self._min, self._max, self._rejected_count, self._total)
+        return Statistics(self._count, rejected=self._rejected_count, total=self._total)
 
 
 @dataclasses.dataclass(slots=True)
@@ -136,15 +152,15 @@ class Reducer:
         """Whether nothing was tried since the start, or there is no quantity yet that could be missing."""
         return not self._accumulators and not self._rejected and not (self._reason and self._quantities)
 
-    def add(self, measurement: Measurement) -> None:
-        """Take in one measurement."""
+    def add(self, measurement: Measurement, totals: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Take in one measurement, and how many there were ever of what is counted."""
         for quantity, value in measurement.items():
             least, greatest = self._plausible.get(quantity, _ANY)
             gathered = self._accumulators if least <= value <= greatest else self._rejected
             accumulator = gathered.get(quantity)
             if accumulator is None:
                 accumulator = gathered[quantity] = Accumulator(QUANTITIES[quantity].reduction)
-            accumulator.add(value)
+            accumulator.add(value, Statistics(1, total=totals[quantity]) if quantity in totals else _ALONE)
 
     def fail(self, reason: str) -> None:
         """Note that a measurement was tried and gave nothing."""

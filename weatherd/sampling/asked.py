@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from weatherd.errors import NoMeasurement, SensorError
 from weatherd.model import Event, Measurement, Observation
@@ -39,6 +39,7 @@ class AskedSampler:
         sample_period_s: From one measurement to the next.
         report_period_s: From one observation to the next, a multiple of the sample period.
         delays: Makes the delays between attempts at a lost sensor.
+        totals: Tells of what a sensor counts how many there were ever, as of its last measurement.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class AskedSampler:
         sample_period_s: float,
         report_period_s: float,
         delays: Callable[[], Iterator[float]],
+        totals: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.name = sensor.name
         self.names = frozenset({sensor.name})
@@ -67,6 +69,7 @@ class AskedSampler:
         self._round_s = clock.boottime_s()
         self._new_delays = delays
         self._delays = delays()
+        self._totals = totals
         self._reducer = former.reducer(sensor.quantities)
         self._period_end: Stamp | None = None
 
@@ -128,7 +131,7 @@ class AskedSampler:
         self._delays = self._new_delays()
         self.condition.working()
         self._advance(tick)
-        self._reducer.add(calibrate(measurement, self._former.calibration))
+        self._reducer.add(calibrate(measurement, self._former.calibration), self._totals())
 
     def _failed(self, error: SensorError, time: Stamp) -> None:
         self.condition.failed(error)

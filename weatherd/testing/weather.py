@@ -13,6 +13,7 @@ from importlib import resources
 import msgspec
 
 from weatherd.model import Measurement
+from weatherd.testing.ads1115 import Ads1115Chip, vane_volt
 from weatherd.testing.chips import Bh1750Chip, Bmp280Chip, Htu21dChip, SimulatedBus
 
 MINUTE_MS = 60_000
@@ -20,6 +21,7 @@ DAY_MINUTES = 1_440
 
 BMP280_ADDRESS = 0x77
 HTU21D_ADDRESS = 0x40
+ADS1115_ADDRESS = 0x48
 BH1750_ADDRESS = 0x23
 
 DAYLIGHT_LX = 110.0
@@ -87,7 +89,8 @@ def simulated_bus(
     monotonic_s: Callable[[], float] = time.monotonic,
 ) -> SimulatedBus:
     """
-    Make a bus with a BMP280 at 0x77, an HTU21D at 0x40 and a BH1750 at 0x23, in the weather of a recorded day.
+    Make a bus with a BMP280 at 0x77, an HTU21D at 0x40, a BH1750 at 0x23, and a wind vane at an ADS1115 at 0x48, in the
+    weather of a recorded day.
 
     Args:
         now_ms: The wall time, UTC. Called on the bus's thread.
@@ -106,5 +109,6 @@ def simulated_bus(
             BMP280_ADDRESS: Bmp280Chip(weather, monotonic_s),
             HTU21D_ADDRESS: Htu21dChip(weather, monotonic_s),
             BH1750_ADDRESS: Bh1750Chip(weather, monotonic_s),
+            ADS1115_ADDRESS: Ads1115Chip(lambda _channel: vane_volt(weather()["wind_from_direction"]), monotonic_s),
         }
     )
