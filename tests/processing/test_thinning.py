@@ -219,7 +219,7 @@ def flagged(*flags: tuple[Quality, str]) -> dict:
 
 @pytest.mark.parametrize(
     ("better", "worse"),
-    [("good", "unchecked"), ("unchecked", "inconsistent"), ("inconsistent", "doubtful"), ("doubtful", "erroneous")],
+    [("good", "unchecked"), ("unchecked", "inconsistent"), ("inconsistent", "doubtful")],
 )
 def test_a_minute_is_as_good_as_its_worst_member(better: str, worse: str) -> None:
     """A flag is not averaged away, wherever in the minute it stands."""
@@ -235,6 +235,87 @@ def test_the_last_reason_of_the_worst_flag_is_told() -> None:
     found = flagged((doubtful, "step"), (doubtful, "stuck"), (doubtful, ""), (Quality.GOOD, "why_ever"))
     assert found["quality_reasons"] == {"air_pressure": "stuck"}
     assert "quality_reasons" not in flagged((doubtful, ""), (Quality.GOOD, "why_ever"))
+
+
+def three(quantity: str, spike: float, reason: str, spread: Statistics | None = None) -> dict:
+    """Thin a good value of 10, an erroneous one, and a good value of 12."""
+    spreads = [Statistics(10, 9.0, 11.0), spread or Statistics(10, spike, spike), Statistics(10, 11.0, 12.0)]
+    flags = [Quality.GOOD, Quality.ERRONEOUS, Quality.GOOD]
+    return thinned_to_one(
+        *(
+            observation(
+                {quantity: value},
+                at_ms,
+                statistics={quantity: its_spread},
+                quality={quantity: flag},
+                quality_reasons={quantity: reason} if flag is Quality.ERRONEOUS else {},
+            )
+            for at_ms, value, flag, its_spread in zip(TEN_S, (10.0, spike, 12.0), flags, spreads, strict=False)
+        )
+    )
+
+
+def test_an_erroneous_value_does_not_enter_the_mean_of_the_minute() -> None:
+    """A spike among good values neither pulls their mean nor their flag; what was measured for it is counted."""
+    found = three("air_temperature", 40.0, "step")
+    assert found["weather"] == {"air_temperature": 11.0}
+    assert found["statistics"] == {"air_temperature": {"count": 20, "min": 9.0, "max": 12.0, "rejected": 10}}
+    assert found["quality"] == {"air_temperature": "good"}
+    assert "quality_reasons" not in found
+
+
+def test_samples_that_were_rejected_already_are_counted_once() -> None:
+    """A period of nothing but implausible samples has them as count and as rejected; one of a step may have both."""
+    of_rejected = three("air_temperature", 90.0, "range", Statistics(10, 90.0, 90.0, rejected=10))
+    assert of_rejected["statistics"]["air_temperature"]["rejected"] == 10
+    of_both = three("air_temperature", 40.0, "step", Statistics(5, 40.0, 40.0, rejected=5))
+    assert of_both["statistics"]["air_temperature"]["rejected"] == 10
+    alone = thinned_to_one(
+        observation({"air_temperature": 10.0}, 10_000),
+        observation({"air_temperature": 90.0}, 20_000, quality={"air_temperature": Quality.ERRONEOUS}),
+    )
+    assert alone["statistics"]["air_temperature"] == {"count": 1, "min": 10.0, "max": 10.0, "rejected": 1}
+
+
+@pytest.mark.parametrize(("quantity", "kept"), [("wind_speed_of_gust", 12.0), ("wind_from_direction", 11.0)])
+def test_no_erroneous_value_is_the_strongest_gust_or_turns_the_wind(quantity: str, kept: float) -> None:
+    """However a quantity is reduced, it is reduced from what was believed."""
+    assert three(quantity, 130.0, "range")["weather"][quantity] == pytest.approx(kept)
+
+
+def test_a_minute_of_erroneous_values_keeps_them() -> None:
+    """Nothing is deleted: where there is no other value, these make the minute, and it is erroneous."""
+    found = flagged((Quality.ERRONEOUS, "range"), (Quality.MISSING, "no_answer"), (Quality.ERRONEOUS, "step"))
+    assert found["weather"] == {"air_pressure": 1012.0}
+    assert found["statistics"]["air_pressure"]["count"] == 2
+    assert found["quality"] == {"air_pressure": "erroneous"}
+    assert found["quality_reasons"] == {"air_pressure": "step"}
+
+
+def test_no_rain_is_left_out_of_the_sum() -> None:
+    """An amount that nobody believes is still part of what the gauge has counted, and makes the minute erroneous."""
+    found = three("rainfall_amount", 50.0, "range", Statistics(1, total=180))
+    assert found["weather"] == {"rainfall_amount": 72.0}
+    assert found["statistics"]["rainfall_amount"]["total"] == 180
+    assert found["quality"] == {"rainfall_amount": "erroneous"}
+
+
+def test_a_mean_above_the_strongest_gust_that_is_left_is_inconsistent() -> None:
+    """Where only the gust of a windy period was not believed, the minute contradicts itself, and says so."""
+    found = thinned_to_one(
+        observation(
+            {"wind_speed": 20.0, "wind_speed_of_gust": 130.0},
+            10_000,
+            quality={"wind_speed": Quality.GOOD, "wind_speed_of_gust": Quality.ERRONEOUS},
+        ),
+        observation(
+            {"wind_speed": 2.0, "wind_speed_of_gust": 3.0},
+            20_000,
+            quality={"wind_speed": Quality.GOOD, "wind_speed_of_gust": Quality.GOOD},
+        ),
+    )
+    assert found["weather"] == {"wind_speed": 11.0, "wind_speed_of_gust": 3.0}
+    assert set(found["quality"].values()) == {"inconsistent"}
 
 
 def test_a_failed_period_is_not_filled_in() -> None:
@@ -445,7 +526,8 @@ def counts(documents: Documents) -> Counter[str]:
     for document in decoded(documents):
         statistics = document.get("statistics", {})
         for name in document.get("weather", {}):
-            counted[name] += statistics.get(name, {"count": 1})["count"]
+            spread = statistics.get(name, {"count": 1})
+            counted[name] += spread["count"] + spread.get("rejected", 0)
     return counted
 
 
@@ -460,7 +542,17 @@ def test_rain_and_gusts_survive_thinning(documents: Documents) -> None:
     """The rain of the day and its strongest gust are what they were, but for the rounding."""
     for name, total in (("rainfall_amount", sum), ("wind_speed_of_gust", max)):
         before, after = (
-            total([0, *(document.get("weather", {}).get(name, 0) for document in decoded(some))])
+            total(
+                [
+                    0,
+                    *(
+                        document["weather"][name]
+                        for document in decoded(some)
+                        if name in document.get("weather", {})
+                        and (name == "rainfall_amount" or document["quality"][name] != "erroneous")
+                    ),
+                ]
+            )
             for some in (documents, thin(documents, PREFIX))
         )
         assert after == pytest.approx(before, abs=1e-6)

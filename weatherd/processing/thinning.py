@@ -4,6 +4,10 @@ Thinning: the oldest observations of a long outage become one-minute means, so t
 Only what differs in nothing but its time is put together: one sensor, the same labels, the same word on the clock. The
 new document takes the place, and the seq, of the last observation that went into it, under an id of its own, because
 other bytes under an id that a sink may know would be two truths. What cannot be decoded, or not be added up, stays.
+
+As no erroneous sample enters the mean of a period, no erroneous value enters that of a minute: what was measured for it
+is counted as rejected. Where there is no other, the minute is reduced from these, and erroneous. Only amounts are added
+up whatever their flags: rain that is left out of a sum would be missing from the day.
 """
 
 import datetime as dt
@@ -13,7 +17,7 @@ from collections.abc import Hashable, Sequence
 
 import msgspec
 
-from weatherd.model import QUANTITIES, Quality, Reduction
+from weatherd.model import QUANTITIES, Quality, Reduction, Statistics
 from weatherd.processing.derivation import worse
 from weatherd.processing.documents import (
     DATASET_OBSERVATION,
@@ -23,9 +27,12 @@ from weatherd.processing.documents import (
     rounded,
     rounded_statistics,
 )
+from weatherd.processing.limits import AMOUNTS, RANGE
+from weatherd.processing.quality import check_consistency
 from weatherd.processing.reduction import NO_MEAN_DIRECTION, Accumulator, Reduced
 
 _MINUTE_MS = 60_000
+_ALONE = Statistics(1)
 
 _decoder = msgspec.json.Decoder(Document)
 _encoder = msgspec.json.Encoder()
@@ -89,25 +96,39 @@ def _reduced(members: Sequence[Document]) -> Reduced:
             _reduce(quantity, values, reduced)
         else:
             _flag(quantity, Quality.MISSING, members, reduced)
+    check_consistency(reduced)  # of a minute's mean wind and strongest gust, each may have lost another member
     return reduced
 
 
 def _reduce(quantity: str, values: Sequence[tuple[float, Document]], reduced: Reduced) -> None:
     accumulator = Accumulator(QUANTITIES[quantity].reduction if quantity in QUANTITIES else Reduction.MEAN)
-    for value, member in values:
-        if spread := member.statistics.get(quantity):
-            accumulator.add(value, spread)
-        else:
-            accumulator.add(value)
+    believed = [(value, member) for value, member in values if not _is_left_out(quantity, member)] or values
+    for value, member in believed:
+        accumulator.add(value, member.statistics.get(quantity, _ALONE))
+    if len(believed) < len(values):
+        accumulator.reject(
+            sum(_rejected_count(quantity, member) for _, member in values if _is_left_out(quantity, member))
+        )
     value_or_none = accumulator.value()
     if value_or_none is None:
         reduced.miss(quantity, NO_MEAN_DIRECTION)
         return
     reduced.values[quantity] = rounded(quantity, value_or_none)
     reduced.statistics[quantity] = rounded_statistics(quantity, accumulator.statistics())
-    flags = {member.quality.get(quantity, Quality.UNCHECKED) for _, member in values} - {Quality.MISSING}
+    flags = {member.quality.get(quantity, Quality.UNCHECKED) for _, member in believed} - {Quality.MISSING}
     worst = functools.reduce(worse, flags or {Quality.UNCHECKED})
-    _flag(quantity, worst, [member for _, member in values], reduced)
+    _flag(quantity, worst, [member for _, member in believed], reduced)
+
+
+def _is_left_out(quantity: str, member: Document) -> bool:
+    return quantity not in AMOUNTS and member.quality.get(quantity) is Quality.ERRONEOUS
+
+
+def _rejected_count(quantity: str, member: Document) -> int:
+    """Return how many measurements go with a value left out; one of rejected samples alone holds them twice."""
+    spread = member.statistics.get(quantity, _ALONE)
+    is_of_rejected = member.quality_reasons.get(quantity) == RANGE and spread.count == spread.rejected
+    return spread.count if is_of_rejected else spread.count + spread.rejected
 
 
 def _flag(quantity: str, flag: Quality, members: Sequence[Document], reduced: Reduced) -> None:
