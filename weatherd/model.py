@@ -127,8 +127,9 @@ class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
         count: The measurements that made the value.
         min: The least of them.
         max: The greatest of them.
-        rejected: Those outside the plausible range, and of a thinned minute those behind erroneous values. They are left
-            out of value, count and extremes, unless there is no other: then they make the value, and it is erroneous.
+        rejected: Those outside the plausible range, and of a thinned minute those behind erroneous values. They are
+            left out of value, count and extremes, unless there is no other: then they make the value, and it is
+            erroneous.
         total: Of what is counted, such as tips, how many there were ever.
     """
 

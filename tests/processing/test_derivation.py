@@ -1,6 +1,7 @@
 import itertools
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from tests.fakes import NOON_MS
 from weatherd.model import Observation, Quality, Station
-from weatherd.processing.derivation import PASTS_MAX, SHORT_HISTORY, Derivation, Sources, worse
+from weatherd.processing.derivation import NO_HUMIDITY, PASTS_MAX, SHORT_HISTORY, Derivation, Sources
 from weatherd.processing.documents import Document, DocumentEncoder
+from weatherd.processing.humidity import saturation_vapour_pressure, vapour_pressure
+from weatherd.processing.past import worse
 
 STATION = Station("here", latitude=-30.0, longitude=-51.2, elevation_m=760.0)
 MINUTE_MS = 60_000
@@ -34,6 +37,7 @@ class Bench:
         sensor: str = "roof",
         flag: Quality = Quality.GOOD,
         labels: Mapping[str, str] = {},
+        calibration: str = "",
         clock_offset_ms: int | None = None,
         is_final: bool = False,
     ) -> dict[str, float]:
@@ -47,6 +51,7 @@ class Bench:
             self.quality,
             self.reasons,
             labels=labels,
+            calibration=calibration,
             clock_offset_ms=clock_offset_ms,
             is_final=is_final,
         )
@@ -58,8 +63,9 @@ def day_degc(time_ms: int) -> float:
     return 21 + 11 * math.sin(2 * math.pi * time_ms / (24 * HOUR_MS))
 
 
-def document(values: Mapping[str, float], time_ms: int, sensor: str = "roof") -> Document:
+def document(values: Mapping[str, float], time_ms: int, sensor: str = "roof", **fields: Any) -> Document:
     observation = Observation(
+        **fields,
         sensor=sensor,
         model="FAKE",
         observed_at_ms=time_ms,
@@ -243,6 +249,80 @@ def test_a_time_of_the_sources_own_is_never_forgotten() -> None:
     bench.observe({"air_pressure": 900.0}, clock_offset_ms=7, is_final=True)
     values = bench.observe({"air_pressure": 901.0}, NOON_MS + 3 * HOUR_MS)
     assert values["tendency_of_air_pressure"] == pytest.approx(1.0)
+
+
+def test_while_the_time_is_an_estimate_there_is_no_yesterday() -> None:
+    """After a power cut nobody knows how long ago the last document was: no tendency, until the time is known."""
+    bench = Bench(temperature="screen")
+    bench.derivation.recall(document({"air_pressure": 900.0}, NOON_MS))
+    bench.derivation.recall(document({"air_temperature": 30.0}, NOON_MS + 3 * HOUR_MS - 1000, "screen"))
+    values = bench.observe({"air_pressure": 901.0}, NOON_MS + 3 * HOUR_MS, clock_offset_ms=7)
+    assert values == {"air_pressure": 901.0, "altimeter_setting": values["altimeter_setting"]}
+    values = bench.observe({"air_pressure": 903.0}, NOON_MS + 3 * HOUR_MS)
+    assert values["tendency_of_air_pressure"] == pytest.approx(3.0)
+
+
+def test_an_estimate_of_an_earlier_run_is_no_past() -> None:
+    """A document that was never dated for certain tells nothing of three hours ago."""
+    bench = Bench()
+    bench.derivation.recall(document({"air_pressure": 900.0}, NOON_MS, clock_offset_ms=7))
+    assert "tendency_of_air_pressure" not in bench.observe({"air_pressure": 901.0}, NOON_MS + 3 * HOUR_MS)
+
+
+@pytest.mark.parametrize("is_recalled", [True, False])
+def test_another_calibration_makes_no_weather(is_recalled: bool) -> None:  # noqa: FBT001  -- a parameter
+    """What was measured under the calibration before is no past: its step would be a tendency."""
+    bench = Bench()
+    if is_recalled:
+        bench.derivation.recall(document({"air_pressure": 900.0}, NOON_MS, calibration="00000001"))
+    else:
+        bench.observe({"air_pressure": 900.0}, calibration="00000001")
+    values = bench.observe({"air_pressure": 904.0}, NOON_MS + 3 * HOUR_MS, calibration="00000002")
+    assert "tendency_of_air_pressure" not in values
+    values = bench.observe({"air_pressure": 905.0}, NOON_MS + 6 * HOUR_MS, calibration="00000002")
+    assert values["tendency_of_air_pressure"] == pytest.approx(1.0)
+
+
+def test_the_past_is_part_of_what_a_quantity_is_made_from() -> None:
+    """A tendency from a pressure that was doubtful three hours ago is doubtful, and so is what follows from it."""
+    bench = Bench()
+    bench.observe({"air_pressure": 927.3, "air_temperature": 20.0}, flag=Quality.DOUBTFUL)
+    bench.observe({"air_pressure": 927.3, "air_temperature": 20.0}, NOON_MS + 3 * HOUR_MS)
+    assert bench.quality["tendency_of_air_pressure"] is Quality.DOUBTFUL
+    assert bench.quality["zambretti_indication"] is Quality.DOUBTFUL
+    assert bench.quality["altimeter_setting"] is Quality.GOOD
+    bench.observe({"air_pressure": 927.3, "air_temperature": 20.0}, NOON_MS + 12 * HOUR_MS)
+    assert bench.quality[SEA_LEVEL] is Quality.DOUBTFUL
+    bench.observe({"air_pressure": 927.3, "air_temperature": 20.0}, NOON_MS + 15 * HOUR_MS)
+    assert bench.quality[SEA_LEVEL] is Quality.GOOD
+
+
+def test_a_hygrometer_that_fails_does_not_lift_the_pressure_at_sea_level() -> None:
+    """The vapour of before serves on, and the document says so, instead of air that is dry from one moment on."""
+    bench = Bench()
+    air = {"air_temperature": 22.0, "air_pressure": 927.3}
+    for time_ms in range(NOON_MS, NOON_MS + 12 * HOUR_MS, 5 * MINUTE_MS):
+        before = bench.observe({**air, "relative_humidity": 60.0}, time_ms)[SEA_LEVEL]
+    after = bench.observe({**air, "relative_humidity": 118.99}, NOON_MS + 12 * HOUR_MS)[SEA_LEVEL]
+    assert after == pytest.approx(before)
+    assert bench.reasons == {SEA_LEVEL: NO_HUMIDITY}
+    bench.observe(air, NOON_MS + 30 * HOUR_MS)
+    assert bench.reasons == {SEA_LEVEL: SHORT_HISTORY}
+
+
+def test_the_heat_of_the_board_is_not_taken_for_dry_air() -> None:
+    """A hygrometer on a warm board measures the humidity of warm air: its dew point is that of the air all the same."""
+    bench = Bench()
+    in_the_open = bench.observe({"air_temperature": 32.0, "relative_humidity": 60.0})
+    board_degc = 38.0
+    humidity = 100 * vapour_pressure(32.0, 60.0) / saturation_vapour_pressure(board_degc)
+    observed = {"air_temperature": 32.0, "uncorrected_air_temperature": board_degc, "relative_humidity": humidity}
+    on_the_board = bench.observe(observed)
+    assert {name: value for name, value in on_the_board.items() if name not in observed} == pytest.approx(
+        {name: value for name, value in in_the_open.items() if name not in observed}
+    )
+    assert {"dew_point_temperature", "heat_index_of_air_temperature", "humidex"} <= on_the_board.keys()
+    assert "dew_point_temperature" not in bench.observe({k: v for k, v in observed.items() if k != "air_temperature"})
 
 
 def test_a_temperature_of_another_sensor_reduces_the_pressure() -> None:

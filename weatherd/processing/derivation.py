@@ -7,17 +7,21 @@ a sensor says itself, and outside of its domain a quantity is absent.
 """
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from weatherd.model import Quality, Station
 from weatherd.processing import comfort, humidity, pressure
 from weatherd.processing.documents import Document, time_ms_of
-from weatherd.processing.past import APART_MS_MAX, THREE_HOURS_MS, TWELVE_HOURS_MS, Known, Past
+from weatherd.processing.past import APART_MS_MAX, THREE_HOURS_MS, TWELVE_HOURS_MS, Dating, Known, Past, worse
 from weatherd.processing.zambretti import zambretti
 
 SHORT_HISTORY = "short_history"
 """The reason beside a sea-level pressure that was reduced without the temperature of twelve hours ago."""
+
+NO_HUMIDITY = "no_humidity"
+"""The reason beside a sea-level pressure whose vapour is that of up to twelve hours ago: there is none of now."""
 
 PASTS_MAX = 100
 """Transmitters whose past is remembered; with one more, the one that was silent for longest is forgotten."""
@@ -32,6 +36,7 @@ _DOMAINS: Mapping[str, tuple[float, float]] = {
     "wind_from_direction": (0.0, 360.0),
 }
 _REMEMBERED = frozenset({"air_temperature", "relative_humidity", "air_pressure"})
+_UNCORRECTED = "uncorrected_air_temperature"
 _VAPOUR_PRESSURE = "vapour pressure"  # remembered beside the quantities, and none itself
 
 _MINUTE_LENGTH = len("2026-11-23T15:14")
@@ -44,15 +49,6 @@ _OF_HUMIDITY: Mapping[str, Callable[[float, float], float | None]] = {
     "mass_concentration_of_water_vapor_in_air": humidity.absolute_humidity,
     "heat_index_of_air_temperature": comfort.heat_index,
     "humidex": comfort.humidex,
-}
-
-_BADNESS = {
-    Quality.GOOD: 0,
-    Quality.UNCHECKED: 1,
-    Quality.INCONSISTENT: 2,
-    Quality.DOUBTFUL: 3,
-    Quality.ERRONEOUS: 4,
-    Quality.MISSING: 5,
 }
 
 
@@ -78,6 +74,7 @@ class _Observed(NamedTuple):
     time_ms: int
     known: Mapping[str, Known]
     past: Past
+    dating: Dating
     values: dict[str, float]
     quality: dict[str, Quality]
     reasons: dict[str, str]
@@ -87,7 +84,7 @@ class _Observed(NamedTuple):
         if value is None or quantity in self.values:
             return False
         self.values[quantity] = value
-        self.quality[quantity] = max((one.quality for one in made_of), key=_BADNESS.__getitem__)
+        self.quality[quantity] = functools.reduce(worse, [one.quality for one in made_of])
         return True
 
 
@@ -117,6 +114,7 @@ class Derivation:
         reasons: dict[str, str],
         *,
         labels: Mapping[str, str] = {},
+        calibration: str = "",
         clock_offset_ms: int | None = None,
         is_final: bool = False,
     ) -> None:
@@ -130,6 +128,7 @@ class Derivation:
             quality: A flag for each value; a derived one gets the worst of what it was made from.
             reasons: Why, where something had to be left out.
             labels: Tell the transmitters of one sensor apart; each has a past of its own.
+            calibration: The version of the sensor's; with another one its past begins anew.
             clock_offset_ms: What the station's clock adds to the boot clock while that is an estimate; else None.
             is_final: Whether the time is the source's own, which no estimate of ours can make wrong.
         """
@@ -141,7 +140,8 @@ class Derivation:
             quality=quality,
             reasons=reasons,
             labels=labels,
-            is_estimated=clock_offset_ms is not None and not is_final,
+            calibration=calibration,
+            dating=Dating.FINAL if clock_offset_ms is None or is_final else Dating.ESTIMATED,
         )
         if not observed.known:
             return
@@ -151,7 +151,7 @@ class Derivation:
 
     def recall(self, document: Document) -> None:
         """Remember a document of an earlier run; the oldest come first, and of a minute one is enough."""
-        if document.sensor is None or document.weather is None:
+        if document.sensor is None or document.weather is None or document.clock.estimated:
             return
         transmitter = (document.sensor.name, *document.labels.values())
         minute = document.timestamp[:_MINUTE_LENGTH]
@@ -167,7 +167,8 @@ class Derivation:
             quality={name: document.quality.get(name, Quality.UNCHECKED) for name in document.weather},
             reasons={},
             labels=document.labels,
-            is_estimated=document.clock.estimated,
+            calibration=document.sensor.calibration,
+            dating=Dating.RECALLED,
         )
 
     def _settle(self, clock_offset_ms: int | None) -> None:
@@ -175,6 +176,9 @@ class Derivation:
         if self._clock_offset_ms not in {None, clock_offset_ms}:
             for past in self._pasts.values():
                 past.forget_estimates()
+        elif clock_offset_ms != self._clock_offset_ms:
+            for past in self._pasts.values():
+                past.newest.clear()  # nobody knows how long the daemon was gone
         self._clock_offset_ms = clock_offset_ms
 
     def _remember(
@@ -186,16 +190,17 @@ class Derivation:
         quality: dict[str, Quality],
         reasons: dict[str, str],
         labels: Mapping[str, str],
-        is_estimated: bool,
+        calibration: str,
+        dating: Dating,
     ) -> _Observed:
         known = {
             quantity: Known(time_ms, values[quantity], quality[quantity])
-            for quantity, (least, greatest) in _DOMAINS.items()
-            if quantity in values and least <= values[quantity] <= greatest
+            for quantity in _DOMAINS
+            if quantity in values and _is_known(quantity, values[quantity])
         }
         is_remembered = sensor in self._named or not _REMEMBERED.isdisjoint(known)
-        past = self._past(sensor, labels) if is_remembered else _NO_PAST
-        observed = _Observed(sensor, time_ms, known, past, values, quality, reasons)
+        past = self._past(sensor, labels, calibration) if is_remembered else _NO_PAST
+        observed = _Observed(sensor, time_ms, known, past, dating, values, quality, reasons)
         if not is_remembered:
             return observed
         if (vapour := self._vapour_pressure(observed)) is not None:
@@ -205,16 +210,18 @@ class Derivation:
             (_VAPOUR_PRESSURE, past.vapour_pressure),
             ("air_pressure", past.pressure),
         ):
-            if quantity in known and _BADNESS[known[quantity].quality] < _BADNESS[Quality.ERRONEOUS]:
-                series.add(time_ms, known[quantity].value, is_estimated=is_estimated)
+            if quantity in known and known[quantity].quality not in {Quality.ERRONEOUS, Quality.MISSING}:
+                series.add(known[quantity], dating)
         if sensor in self._named:
             past.newest.update(known)
         return observed
 
-    def _past(self, sensor: str, labels: Mapping[str, str]) -> Past:
+    def _past(self, sensor: str, labels: Mapping[str, str], calibration: str | None = None) -> Past:
         """Return the past of a transmitter; a sensor that speaks for the station is taken as one."""
         key = (sensor, frozenset() if sensor in self._named else frozenset(labels.items()))
-        past = self._pasts.pop(key, None) or Past()
+        past = self._pasts.pop(key, None) or Past(calibration or "")
+        if calibration is not None and calibration != past.calibration:
+            past = Past(calibration)  # a step between the two would be weather that never was
         self._pasts[key] = past
         if len(self._pasts) > PASTS_MAX:
             del self._pasts[next(iter(self._pasts))]
@@ -242,7 +249,9 @@ class Derivation:
         temperature = observed.known.get("air_temperature")
         if temperature is None and "air_temperature" not in observed.values and self._sources.temperature:
             temperature = self._ask(self._sources.temperature, "air_temperature", observed)
-        return None if temperature is None else (temperature, moisture)
+        if temperature is None:
+            return None
+        return temperature, _of_cooler_air(moisture, temperature, observed.values.get(_UNCORRECTED))
 
     def _derive_from_humidity(self, observed: _Observed) -> None:
         pair = self._pair(observed)
@@ -278,34 +287,40 @@ class Derivation:
         moist = self._speaker(self._sources.humidity or self._sources.temperature, observed).vapour_pressure
         time_ms = observed.time_ms
         long_ago_ms = time_ms - TWELVE_HOURS_MS
-        then_degc = warm.mean(long_ago_ms, time_ms - _ABOUT_TWELVE_HOURS_MS)
-        is_short = then_degc is None
-        if then_degc is None:
-            then_degc = warm.mean(time_ms - _ABOUT_TWELVE_HOURS_MS, time_ms)
-        mean_degc = temperature.value if then_degc is None else (temperature.value + then_degc) / 2
-        mean_hpa = 0.0
-        if vapour is not None:
-            then_hpa = moist.mean(long_ago_ms, time_ms)
-            mean_hpa = vapour.value if then_hpa is None else (vapour.value + then_hpa) / 2
+        recalled = observed.dating is not Dating.ESTIMATED
+        then = warm.mean(long_ago_ms, time_ms - _ABOUT_TWELVE_HOURS_MS, recalled=recalled)
+        is_short = then is None
+        if then is None:
+            then = warm.mean(time_ms - _ABOUT_TWELVE_HOURS_MS, time_ms, recalled=recalled)
+        is_moist = vapour is not None
+        if vapour is None:
+            vapour = moist.mean(time_ms, long_ago_ms, recalled=recalled)
+        moist_then = None if vapour is None else moist.mean(long_ago_ms, time_ms, recalled=recalled)
+        mean_degc = _mean(temperature, then)
+        mean_hpa = 0.0 if vapour is None else _mean(vapour, moist_then)
         sea_level_hpa = pressure.air_pressure_at_mean_sea_level(here.value, elevation_m, mean_degc, mean_hpa)
-        made_of = [one for one in (here, temperature, vapour) if one is not None]
-        if observed.put("air_pressure_at_mean_sea_level", sea_level_hpa, *made_of) and is_short:
-            observed.reasons["air_pressure_at_mean_sea_level"] = SHORT_HISTORY
+        made_of = [one for one in (here, temperature, then, vapour, moist_then) if one is not None]
+        if observed.put("air_pressure_at_mean_sea_level", sea_level_hpa, *made_of):
+            if is_short:
+                observed.reasons["air_pressure_at_mean_sea_level"] = SHORT_HISTORY
+            elif vapour is not None and not is_moist:
+                observed.reasons["air_pressure_at_mean_sea_level"] = NO_HUMIDITY
 
     def _speaker(self, source: str, observed: _Observed) -> Past:
         return observed.past if not source or source == observed.sensor else self._past(source, {})
 
     def _derive_tendency(self, observed: _Observed, here: Known) -> None:
-        then_hpa = _about(observed, THREE_HOURS_MS)
-        if then_hpa is None:
+        then = _about(observed, THREE_HOURS_MS)
+        if then is None:
             return
-        observed.put("tendency_of_air_pressure", here.value - then_hpa, here)
-        if (middle_hpa := _about(observed, THREE_HOURS_MS // 2)) is not None:
-            code = pressure.tendency_characteristic(then_hpa, middle_hpa, here.value)
-            observed.put("characteristic_of_pressure_tendency", code, here)
-        self._indicate(observed, here.value - then_hpa)
+        tendency = Known(observed.time_ms, here.value - then.value, worse(here.quality, then.quality))
+        observed.put("tendency_of_air_pressure", tendency.value, tendency)
+        if (middle := _about(observed, THREE_HOURS_MS // 2)) is not None:
+            code = pressure.tendency_characteristic(then.value, middle.value, here.value)
+            observed.put("characteristic_of_pressure_tendency", code, here, middle, then)
+        self._indicate(observed, tendency)
 
-    def _indicate(self, observed: _Observed, tendency_hpa: float) -> None:
+    def _indicate(self, observed: _Observed, tendency: Known) -> None:
         sea_level_hpa = observed.values.get("air_pressure_at_mean_sea_level")
         if sea_level_hpa is None:
             return
@@ -313,24 +328,44 @@ class Derivation:
         latitude = self._station.latitude
         speed = self._ask(self._sources.wind, "wind_speed", observed)
         wind = self._ask(self._sources.wind, "wind_from_direction", observed)
+        if speed is not None and speed.value == 0:
+            wind = None  # a calm has no direction
         number = zambretti(
             sea_level_hpa,
-            tendency_hpa,
+            tendency.value,
             dt.datetime.fromtimestamp(observed.time_ms / 1000, dt.UTC).month,
             southern=None if latitude is None else latitude < 0,
-            wind_from_deg=None if wind is None or (speed is not None and speed.value == 0) else wind.value,
+            wind_from_deg=None if wind is None else wind.value,
         )
-        observed.put("zambretti_indication", number, Known(observed.time_ms, sea_level_hpa, flag))
+        made_of = [one for one in (tendency, wind) if one is not None]
+        observed.put("zambretti_indication", number, Known(observed.time_ms, sea_level_hpa, flag), *made_of)
 
 
-def worse(one: Quality, other: Quality) -> Quality:
-    """Return that of two flags which trusts less."""
-    return one if _BADNESS[one] >= _BADNESS[other] else other
+def _of_cooler_air(moisture: Known, temperature: Known, board_degc: float | None) -> Known:
+    """
+    Return the humidity that air has at its own temperature, where it was measured on a board that is warmer.
+
+    The vapour is the same, and only warmth sets them apart.
+    """
+    if board_degc is None or not _is_known("air_temperature", board_degc):
+        return moisture
+    vapour_hpa = humidity.vapour_pressure(board_degc, moisture.value)
+    return moisture._replace(value=100 * vapour_hpa / humidity.saturation_vapour_pressure(temperature.value))
 
 
-def _about(observed: _Observed, age_ms: int) -> float | None:
+def _is_known(quantity: str, value: float) -> bool:
+    least, greatest = _DOMAINS[quantity]
+    return least <= value <= greatest
+
+
+def _mean(now: Known, then: Known | None) -> float:
+    return now.value if then is None else (now.value + then.value) / 2
+
+
+def _about(observed: _Observed, age_ms: int) -> Known | None:
     """Return the pressure so long ago, or a little later or earlier."""
     then_ms = observed.time_ms - age_ms
     series = observed.past.pressure
-    later_hpa = series.mean(then_ms, then_ms + APART_MS_MAX)
-    return series.mean(then_ms, then_ms - APART_MS_MAX) if later_hpa is None else later_hpa
+    recalled = observed.dating is not Dating.ESTIMATED
+    later = series.mean(then_ms, then_ms + APART_MS_MAX, recalled=recalled)
+    return series.mean(then_ms, then_ms - APART_MS_MAX, recalled=recalled) if later is None else later

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from weatherd.model import QUANTITIES, Measurement, Quality, Reduction, Statistics
-from weatherd.processing.derivation import worse
 from weatherd.processing.limits import RANGE, Range
+from weatherd.processing.past import worse
 
 NO_MEAN_DIRECTION = "no_mean_direction"
 """The reason for a missing direction: those that there were cancel each other out."""

@@ -18,7 +18,6 @@ from collections.abc import Hashable, Sequence
 import msgspec
 
 from weatherd.model import QUANTITIES, Quality, Reduction, Statistics
-from weatherd.processing.derivation import worse
 from weatherd.processing.documents import (
     DATASET_OBSERVATION,
     DATASET_REDUCED,
@@ -28,6 +27,7 @@ from weatherd.processing.documents import (
     rounded_statistics,
 )
 from weatherd.processing.limits import AMOUNTS, RANGE
+from weatherd.processing.past import worse
 from weatherd.processing.quality import check_consistency
 from weatherd.processing.reduction import NO_MEAN_DIRECTION, Accumulator, Reduced
 

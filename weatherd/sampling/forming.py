@@ -122,6 +122,7 @@ class Former:
             reduced.quality,
             reduced.reasons,
             labels=labels,
+            calibration=self._calibration_version,
             clock_offset_ms=clock_offset_ms,
             is_final=is_final,
         )
