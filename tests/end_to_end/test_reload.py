@@ -53,6 +53,21 @@ async def test_a_wrong_configuration_changes_nothing_and_says_why(tmp_path: Path
         assert await running.stop() == 0
 
 
+async def test_other_limits_do_not_make_a_fault_good(tmp_path: Path) -> None:
+    """A pressure that has jumped is still a step after the limits of its sensor were changed in the middle of it."""
+    line = b'{"time": "2026-11-23T12:0%d:00Z", "press_hpa": %d}'
+    async with LogstashStandIn() as logstash, station(tmp_path, logstash.url, DAY_SENSOR) as running:
+        await running.wait_for("READY=1")
+        await write_lines(tmp_path, [line % (0, 700), line % (1, 705)])
+        await until_documents(logstash, 2, "weatherd.observation")
+        await reload(running, "report_period_s = 0", "report_period_s = 0\nlimits.air_temperature.max = 40")
+        await write_lines(tmp_path, [line % (2, 705), line % (3, 700)])
+        await until_documents(logstash, 4, "weatherd.observation")
+        assert await running.stop() == 0
+    flags = [document["quality"]["air_pressure"] for document in documents(logstash)]
+    assert flags == ["good", "erroneous", "erroneous", "good"]
+
+
 async def test_another_sink_gets_what_comes_from_now_on(tmp_path: Path) -> None:
     """The url changes while lines arrive: each observation is at one of the two, and none is lost."""
     async with LogstashStandIn() as before, LogstashStandIn() as after:

@@ -338,7 +338,7 @@ def test_a_worse_flag_and_its_reason_stay() -> None:
 # After a restart
 
 
-def encoded(values: Mapping[str, float], at_s: float, **fields: Mapping[str, object]) -> bytes:
+def encoded(values: Mapping[str, float], at_s: float, **fields: object) -> bytes:
     at_ms = NOON_MS + round(at_s * 1000)
     given: dict[str, object] = {"quality": dict.fromkeys(values, Quality.GOOD)} | fields
     entry = Observation("mast", "FAKE", at_ms, at_ms, values, clock_synchronized=True, **given)  # type: ignore[arg-type]
@@ -371,6 +371,29 @@ def test_what_was_recalled_is_forgotten_while_the_time_is_an_estimate() -> None:
     bench.control.recall(_decoder.decode(encoded({"air_temperature": 20.0}, 0.0)))
     assert bench.judge({"air_temperature": -5.0}, 1.0, is_estimated=True).reasons == {}
     assert bench.judge({"air_temperature": 20.0}, 2.0, is_estimated=True).reasons == {"air_temperature": "step"}
+
+
+@pytest.mark.parametrize("fields", [{"calibration": "00000001"}, {"clock_offset_ms": 7}], ids=str)
+def test_what_cannot_be_compared_with_is_not_recalled(fields: dict[str, object]) -> None:
+    """After another calibration, or an estimated time, a change is no step."""
+    bench = Bench()
+    bench.control.recall(_decoder.decode(encoded({"air_pressure": 1000.0}, 0.0, **fields)))
+    assert bench.one("air_pressure", 1004.0, 60.0) == GOOD
+
+
+def test_other_limits_do_not_forget_a_fault() -> None:
+    """A control that takes over knows the step and the stuck sensor of the one before; not with another calibration."""
+    before, after, recalibrated = Bench(), Bench(), QualityControl(calibration="00000001")
+    before.row("air_pressure", [1000.0] * 62)
+    before.one("air_pressure", 1004.0, 62 * MINUTE_S)
+    after.control.go_on(before.control)
+    assert after.one("air_pressure", 1004.0, 62 * MINUTE_S + 1) == (Quality.ERRONEOUS, "step")
+    assert after.one("air_pressure", 1000.0, 62 * MINUTE_S + 2) == (Quality.DOUBTFUL, "persistence")
+    assert after.turns == [], "that it is stuck was told already"
+    recalibrated.go_on(before.control)
+    reduced = Reduced({"air_pressure": 1004.0}, quality={"air_pressure": Quality.UNCHECKED})
+    recalibrated.judge(reduced, NOON_MS + 62 * 60_000, {})
+    assert reduced.quality == {"air_pressure": Quality.GOOD}
 
 
 # Whatever comes

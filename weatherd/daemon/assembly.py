@@ -28,6 +28,7 @@ from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sink, Source
 from weatherd.processing.derivation import Derivation, Sources
 from weatherd.processing.documents import DocumentEncoder
+from weatherd.processing.quality import QualityControl
 from weatherd.queueing import BoundedQueue
 from weatherd.recording import Recorder
 from weatherd.sampling.telling import Listener
@@ -55,6 +56,7 @@ class Parts:
         listeners: One a source; those of the samplers that are told work under them.
         derivation: What all sensors are derived by.
         calibrations: Tells where one has changed.
+        quality_controls: By sensor, who judges it.
         recalls: Who is shown the documents of earlier runs at the start.
     """
 
@@ -78,6 +80,7 @@ class Parts:
     derivation: Derivation
     calibrations: CalibrationHistory
     recalls: list[Recall]
+    quality_controls: dict[str, QualityControl]
     log: Log
     simulated: "Adapter | None"
 
@@ -111,7 +114,10 @@ class Parts:
             bus=self.bus or bus_of(settings, self.clock, self.simulated),
             gpio=self.gpio or gpio_of(settings),
             runtime_folder=self.runtime_folder,
+            quality_controls=self.quality_controls,
         )
+        for gone in change.stop.difference(sensor.name for sensor in settings.sensors):
+            del self.quality_controls[gone]
         self.bus, self.gpio = sampling.bus, sampling.gpio
         listeners = [one for one in self.listeners if not one.names & change.stop]
         self.listeners[:] = [*listeners, *sampling.listeners]
@@ -189,6 +195,7 @@ def assemble(
         Sources(derive.temperature or "", derive.humidity or "", derive.pressure or "", derive.wind or ""),
     )
     calibrations = CalibrationHistory(happenings)
+    quality_controls: dict[str, QualityControl] = {}
     sampling = Sampling(
         settings,
         settings.sensors,
@@ -200,6 +207,7 @@ def assemble(
         bus=bus,
         gpio=gpio_of(settings),
         runtime_folder=runtime_folder,
+        quality_controls=quality_controls,
     )
     return Parts(
         settings=settings,
@@ -226,6 +234,7 @@ def assemble(
         derivation=derivation,
         calibrations=calibrations,
         recalls=[derivation.recall, calibrations.recall, *sampling.recalls],
+        quality_controls=quality_controls,
         log=log,
         simulated=simulated,
     )

@@ -54,6 +54,9 @@ class Sampling:
     """
     Sensors and sources, with those that sample them.
 
+    Args:
+        quality_controls: By sensor, those that judged until now; they are replaced, and what they remember goes on.
+
     Attributes:
         samplers: By the sensor's name.
         sources: One a stream.
@@ -76,6 +79,7 @@ class Sampling:
         bus: "Bus | None",
         gpio: "GpioChip | None",
         runtime_folder: Path,
+        quality_controls: dict[str, QualityControl],
     ) -> None:
         self._derivation = derivation
         self._journal_path = settings.journal.path
@@ -85,7 +89,7 @@ class Sampling:
         self._queue = queue
         self._happenings = happenings
         self.bus = bus
-        self._quality_controls: dict[str, QualityControl] = {}
+        self._quality_controls = quality_controls
         self.gpio = gpio
         self.recalls: list[Recall] = [self._recall]
         self.samplers = {sensor.name: self._sampler(sensor) for sensor in sensors}
@@ -159,12 +163,16 @@ class Sampling:
         )
 
     def _former(self, settings: config.Sensor, model: str, condition: Condition, *, samples_count: int) -> Former:
-        quality_control = self._quality_controls[settings.name] = QualityControl(
+        quality_control = QualityControl(
             _limits(settings.limits),
             report_period_s=settings.report_period_s,
             samples_count=samples_count,
             turned=condition.turned,
+            calibration=version_of(settings),
         )
+        if (before := self._quality_controls.get(settings.name)) is not None:
+            quality_control.go_on(before)
+        self._quality_controls[settings.name] = quality_control
         return Former(
             settings.name,
             model,

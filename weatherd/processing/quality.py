@@ -17,6 +17,7 @@ Source:
     for Data from Automatic Weather Stations (WMO CBS, 2004).
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 from weatherd.model import Quality
@@ -65,6 +66,14 @@ class _Transmitter:
         return history
 
 
+@dataclasses.dataclass(slots=True)
+class _Memory:
+    """What is remembered of one sensor; `has_recalled` tells that it is of before the start."""
+
+    transmitters: dict[frozenset[tuple[str, str]], _Transmitter] = dataclasses.field(default_factory=dict)
+    has_recalled: bool = False
+
+
 class QualityControl:
     """
     Judge the observations of one sensor.
@@ -74,6 +83,10 @@ class QualityControl:
         report_period_s: From one observation to the next; 0 if each arrival is one.
         samples_count: How many samples a whole period has; 0 if nobody knows.
         turned: Is told when a quantity gets stuck, and when it moves again.
+        calibration: The version of the sensor's: what another one made is not compared with.
+
+    Attributes:
+        memory: What has been observed; see `go_on`.
     """
 
     def __init__(
@@ -83,13 +96,14 @@ class QualityControl:
         report_period_s: float = 0.0,
         samples_count: int = 0,
         turned: Turned | None = None,
+        calibration: str = "",
     ) -> None:
         self._limits = limits
         self._report_period_ms = report_period_s * 1000
         self._samples_min = samples_count * SAMPLES_SHARE_MIN - _EPSILON
         self._turned = turned
-        self._has_recalled = False
-        self._transmitters: dict[frozenset[tuple[str, str]], _Transmitter] = {}
+        self.calibration = calibration
+        self.memory = _Memory()
         self.sample_ranges = sample_ranges(limits)
 
     def judge(
@@ -105,9 +119,9 @@ class QualityControl:
             is_estimated: Whether its time is an estimate. Then nobody knows how long the daemon was gone, and what was
                 recalled is forgotten: else the weather of yesterday were compared with that of today.
         """
-        if is_estimated and self._has_recalled:
-            self._transmitters.clear()
-        self._has_recalled = False
+        if is_estimated and self.memory.has_recalled:
+            self.memory.transmitters.clear()
+        self.memory.has_recalled = False
         transmitter = self._transmitter(labels)
         for quantity, value in reduced.values.items():
             limits = self._limits.get(quantity)
@@ -128,16 +142,25 @@ class QualityControl:
                 reduced.check(quantity, Quality.DOUBTFUL, COMPLETENESS)
         check_consistency(reduced)
 
+    def go_on(self, before: "QualityControl") -> None:
+        """Take over what the control remembers that judged this sensor until now, before anything is judged."""
+        if before.calibration == self.calibration:
+            self.memory = before.memory
+
     def recall(self, document: Document) -> None:
         """
         Take in what this sensor observed before the daemon started; the oldest first, and before anything is judged.
 
+        What was made by another calibration, or under a time that was an estimate, is not compared with.
+
         Raises:
             ValueError: If the document's stamp is none.
         """
+        if document.clock.estimated or (document.sensor and document.sensor.calibration != self.calibration):
+            return
         observed_at_ms = time_ms_of(document.timestamp)
         transmitter = self._transmitter(document.labels)
-        self._has_recalled = True
+        self.memory.has_recalled = True
         for quantity, value in (document.weather or {}).items():
             limits = self._limits.get(quantity)
             if limits is None:
@@ -151,10 +174,11 @@ class QualityControl:
 
     def _transmitter(self, labels: Mapping[str, str]) -> _Transmitter:
         key = frozenset(labels.items())
-        transmitter = self._transmitters.pop(key, None) or _Transmitter()
-        self._transmitters[key] = transmitter  # at the end of the row
-        if len(self._transmitters) > TRANSMITTERS_MAX:
-            del self._transmitters[next(iter(self._transmitters))]
+        transmitters = self.memory.transmitters
+        transmitter = transmitters.pop(key, None) or _Transmitter()
+        transmitters[key] = transmitter  # at the end of the row
+        if len(transmitters) > TRANSMITTERS_MAX:
+            del transmitters[next(iter(transmitters))]
         return transmitter
 
     def _amount(self, transmitter: _Transmitter, quantity: str, value: float, time_ms: int) -> _Verdict:
