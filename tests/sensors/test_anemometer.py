@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weatherd.errors import Chattering
 from weatherd.model import Measurement
 from weatherd.sensors.anemometer import Anemometer
 from weatherd.testing.gpio import SimulatedGpio
@@ -151,4 +152,27 @@ async def test_no_gust_is_below_the_mean(pauses_s: list[float]) -> None:
         if number % 7 == 6:
             wind = await bench.measure()
             assert wind["wind_speed_of_gust"] >= wind["wind_speed"] >= 0.0
+    await bench.sensor.close()
+
+
+async def test_a_contact_that_never_rests_is_no_calm() -> None:
+    """A wet plug, or a storm too fast for the debounce time, would read as nearly 0: it is named instead."""
+    bench = Bench(debounce_s=0.02)
+    await bench.open()
+    bench.turn(60, 5)
+    with pytest.raises(Chattering, match=r"did not come to rest for 5\.0 s"):
+        await bench.measure()
+    bench.rest(5)
+    assert await bench.measure() == {"wind_speed": 0.0, "wind_speed_of_gust": 0.0}
+    await bench.sensor.close()
+
+
+async def test_a_contact_that_bounces_for_long_is_still_counted() -> None:
+    """Half a second of bouncing at each turn is one pulse, and no chatter."""
+    bench = Bench(debounce_s=0.02)
+    await bench.open()
+    for _ in range(5):
+        bench.rest(2)
+        bench.chip.pulse(LINE, width_s=0.25, bounces=50, bounce_s=0.25)
+    assert (await bench.measure())["wind_speed"] == pytest.approx(0.5)
     await bench.sensor.close()

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from weatherd.errors import Chattering
 from weatherd.model import Measurement
 from weatherd.sensors.edges import EdgeSensor
 from weatherd.sensors.gpio import GpioChip
@@ -15,6 +16,9 @@ _GUST_NS = round(GUST_S * 1e9)
 _PULSES_MAX = 10_000
 """In three seconds: thrice what the fastest parts give, 1 kHz."""
 
+_RESTLESS_NS_MAX = 10**9
+"""No contact bounces for so long: it chatters, or the wind is too fast for the debounce time. Both look like a calm."""
+
 _ELAPSED_S_MIN = 0.5
 """A pulse in a shorter time, just after the start, says nothing about the wind."""
 
@@ -22,6 +26,8 @@ _ELAPSED_S_MIN = 0.5
 class Anemometer(EdgeSensor):
     """
     A cup anemometer, behind the `Sensor` port. Wind speeds in m/s, 0 when nothing turns.
+
+    A contact that chatters all the time tells of no wind, not of a calm: it raises Chattering.
 
     A measurement is of the time since the one before. The mean is all pulses over that time; the gust is the most
     intervals between pulses that lie within three seconds, over three seconds; they may have begun before that time.
@@ -74,4 +80,10 @@ class Anemometer(EdgeSensor):
         gust = self._gust_count / GUST_S * self._m_per_s_per_hz
         self._since_ns = now_ns
         self._count = self._gust_count = 0
+        restless_ns, self._contact.restless_ns = self._contact.restless_ns, 0
+        if restless_ns > _RESTLESS_NS_MAX:
+            raise Chattering(
+                f"the contact did not come to rest for {restless_ns / 1e9:.1f} s, so that nobody can count its pulses",
+                "look for water in the plug and for a loose wire; or lower debounce_ms",
+            )
         return {"wind_speed": mean, "wind_speed_of_gust": max(gust, mean)}

@@ -25,6 +25,7 @@ class Contact:
 
     Attributes:
         lost_count: Edges that the kernel had to drop, because nobody read them in time.
+        restless_ns: The longest time without a rest between edges, since `start` or since it was set to 0.
     """
 
     def __init__(self, debounce_s: float) -> None:
@@ -32,13 +33,15 @@ class Contact:
         self._is_open = True
         self._last_ns = 0
         self._seqno = 0
-        self.lost_count = 0
+        self._restless_since_ns = 0
+        self.lost_count = self.restless_ns = 0
 
     def start(self, at_ns: int, *, is_open: bool) -> None:
         """Begin with a level at a time: the line was requested, and its edges are numbered from 1."""
         self._is_open = is_open
         self._last_ns = at_ns
-        self._seqno = 0
+        self._seqno = self.restless_ns = 0
+        self._restless_since_ns = at_ns
 
     def closes(self, edge: Edge) -> bool:
         """
@@ -47,6 +50,10 @@ class Contact:
         Of lost edges nothing is guessed: if the contact was open and at rest before them, one closure is certain.
         """
         self.lost_count += (edge.seqno - self._seqno - 1) % _SEQNO_COUNT
-        begins = self._is_open and edge.at_ns - self._last_ns >= self._debounce_ns
+        rested = edge.at_ns - self._last_ns >= self._debounce_ns
+        begins = self._is_open and rested
+        if rested:
+            self._restless_since_ns = edge.at_ns
+        self.restless_ns = max(self.restless_ns, edge.at_ns - self._restless_since_ns)
         self._last_ns, self._is_open, self._seqno = edge
         return begins
