@@ -396,6 +396,16 @@ def test_other_limits_do_not_forget_a_fault() -> None:
     assert reduced.quality == {"air_pressure": Quality.GOOD}
 
 
+def test_whose_day_it_is_nobody_knows_while_the_time_is_an_estimate() -> None:
+    """The rain of the day may be that of yesterday, and the stamp is corrected later: it is doubtful, nothing else."""
+    bench = Bench()
+    rain = {"rainfall_amount": 0.5, "rainfall_rate": 3.0, "rainfall_amount_of_day": 12.5}
+    reduced = bench.judge(rain, 0.0, is_estimated=True)
+    assert reduced.quality == dict.fromkeys(rain, Quality.GOOD) | {"rainfall_amount_of_day": Quality.DOUBTFUL}
+    assert reduced.reasons == {"rainfall_amount_of_day": "clock"}
+    assert bench.judge(rain, 60.0).reasons == {}
+
+
 # Whatever comes
 
 anything = st.dictionaries(st.sampled_from(sorted(LIMITS)), st.floats(-1e15, 1e15), min_size=1)

@@ -91,6 +91,18 @@ def test_a_tip_between_midnight_and_the_tick_is_of_the_new_day() -> None:
     assert day.told(MIDNIGHT_MS + 10_000) == 0.25
 
 
+def test_a_clock_that_goes_back_over_midnight_loses_no_rain() -> None:
+    """The day that has begun too early was the end of the one before, which goes on, and then ends as a whole."""
+    day = Day(UTC)
+    day.go_on(0, 0.0, NOON_MS)
+    day.add(0.5, NOON_MS)
+    day.add(0.25, MIDNIGHT_MS + HOUR_MS)
+    assert day.told(MIDNIGHT_MS - HOUR_MS) == 0.75
+    day.add(0.25, MIDNIGHT_MS - HOUR_MS)
+    assert day.told(MIDNIGHT_MS) == 1.0
+    assert day.told(MIDNIGHT_MS + HOUR_MS) == 0.0
+
+
 def test_midnight_belongs_to_the_day_before() -> None:
     """As the end of a report period belongs to the period."""
     day = Day(UTC)

@@ -5,6 +5,7 @@ Quality control: how far each value of an observation can be trusted, and the na
     step           changes faster than air does                  erroneous, or doubtful where the limit is lower
     persistence    hardly changes for an hour                    doubtful: air can hold still, too
     completeness   made of too few of its period's samples       doubtful
+    clock          of a day, which only an estimate tells        doubtful
     consistency    contradicts another of the same observation   both inconsistent
 
 A value is good if every test that applies to it was applied and passed. Nothing is altered: a value that fails keeps
@@ -30,6 +31,7 @@ STEP = "step"
 PERSISTENCE = "persistence"
 CONSISTENCY = "consistency"
 COMPLETENESS = "completeness"
+CLOCK = "clock"
 
 SAMPLES_SHARE_MIN = 0.66
 """Of its period's samples, below which a mean is doubtful (WMO-No. 8: 66 % for a mean of one minute)."""
@@ -38,6 +40,7 @@ TRANSMITTERS_MAX = 256
 """Sets of labels whose history is kept; the one that has been silent for longest gives way."""
 
 _NOT_ABOVE = (("dew_point_temperature", "air_temperature"), ("wind_speed", "wind_speed_of_gust"))
+_OF_A_DAY = frozenset({"rainfall_amount_of_day"})
 _EPSILON = 1e-9  # what floats lose: 0.5 hPa are no more than 0.5 hPa
 
 _CERTAINLY_MOVED = 2  # times the least change, so that a value at its edge does not get stuck each minute
@@ -140,6 +143,8 @@ class QualityControl:
                 self._turned(quantity, labels, history.is_stuck)
             if (spread := reduced.statistics.get(quantity)) and spread.count < self._samples_min:
                 reduced.check(quantity, Quality.DOUBTFUL, COMPLETENESS)
+            if is_estimated and quantity in _OF_A_DAY:
+                reduced.check(quantity, Quality.DOUBTFUL, CLOCK)
         check_consistency(reduced)
 
     def go_on(self, before: "QualityControl") -> None:

@@ -93,8 +93,10 @@ class Day:
         return self.amount_mm if self.number_of(now_ms - _LATE_MS) == self.number else self._before_mm
 
     def _turn(self, time_ms: int) -> None:
+        """Come to the day of a time; where the clock has gone back over midnight, the day before is not over yet."""
         number = self.number_of(time_ms)
-        if number != self.number:
-            self._before_mm = self.amount_mm
-            self.number = number
-            self.amount_mm = 0.0
+        if number > self.number:
+            self._before_mm, self.amount_mm = self.amount_mm, 0.0
+        elif number < self.number:
+            self._before_mm, self.amount_mm = 0.0, self._before_mm + self.amount_mm
+        self.number = number
