@@ -82,9 +82,11 @@ async def test_another_calibration_is_an_event_over_a_restart_and_a_reload(tmp_p
             await reload(running, "offset = 0.6", "offset = 0.7")
             await write_lines(tmp_path, lines(2, 3))
             await until_documents(logstash, 3, "weatherd.observation")
+            (sensor,) = (await running.ask())["sensors"]
             assert await running.stop() == 0
     versions = [one["sensor"]["calibration"] for one in documents(logstash)]
     assert len(set(versions)) == 3
+    assert sensor["calibration"] == versions[2]
     first, second = events(logstash, "calibration_changed")
     assert first["message"].startswith(f"the calibration of roof is now {versions[1]}; it was {versions[0]}")
     assert second["message"].startswith(f"the calibration of roof is now {versions[2]}; it was {versions[1]}")

@@ -294,6 +294,16 @@ async def test_ticks_missed_by_a_slow_sensor_are_counted() -> None:
     assert sampler.skipped_count == 3
 
 
+def test_lost_edges_are_those_of_a_sensor_that_counts_some() -> None:
+    """A chip on the bus has none to lose."""
+
+    class Contact(FakeSensor):
+        lost_edges_count = 32
+
+    assert Bench().sampler(Contact()).lost_edges_count == 32
+    assert Bench().sampler(FakeSensor()).lost_edges_count == 0
+
+
 @pytest.mark.parametrize("synchronized", [True, False])
 async def test_the_end_reports_what_has_been_measured(synchronized: bool) -> None:  # noqa: FBT001  -- a parameter
     """A stop in the middle of a period loses nothing: the part is reported, stamped with the present time."""

@@ -64,6 +64,10 @@ def _sensor(sensor: Mapping[str, Any]) -> Iterator[str]:
         yield f"    quality: {_quality(sensor['quality'], sensor['quality_reasons'])}"
     if sensor["skipped_count"]:
         yield f"    {sensor['skipped_count']:,} measurements came too late"
+    if sensor["lost_edges_count"]:
+        yield f"    {sensor['lost_edges_count']:,} edges were lost in the kernel"
+    if sensor["calibration"]:
+        yield f"    calibration {sensor['calibration']}"
     if sensor.get("lines"):
         yield "    lines: " + ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in sensor["lines"].items())
     yield from _error(sensor["error"])

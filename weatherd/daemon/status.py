@@ -86,6 +86,8 @@ def _sensor(sampler: Sampler, parts: Parts) -> dict[str, Any]:
         "observations_count": condition.observations_count,
         "failures_count": condition.failures_count,
         "skipped_count": sampler.skipped_count,
+        "lost_edges_count": sampler.lost_edges_count,
+        "calibration": sampler.calibration,
         "quality": dict(condition.quality),
         "quality_reasons": dict(condition.quality_reasons),
         "error": _error(condition.error) if condition.state is not State.WORKING else None,

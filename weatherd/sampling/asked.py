@@ -83,6 +83,16 @@ class AskedSampler:
         """Ticks that came too late."""
         return self._ticks.skipped_count
 
+    @property
+    def calibration(self) -> str:
+        """The version of the sensor's calibration; empty if it has none."""
+        return self._former.calibration_version
+
+    @property
+    def lost_edges_count(self) -> int:
+        """Edges that the kernel had to drop, of a sensor that counts any."""
+        return getattr(self._sensor, "lost_edges_count", 0)
+
     def goes_on(self) -> bool:
         """Whether it has come round in time, be it with a measurement or with a sensor that does not answer."""
         return self._clock.boottime_s() - self._round_s <= self._round_s_max

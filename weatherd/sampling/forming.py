@@ -41,7 +41,7 @@ class Former:
         self._derivation = derivation
         self._clock = clock
         self.calibration = calibration
-        self._calibration_version = calibration_version
+        self.calibration_version = calibration_version
         self.quality_control = quality_control or QualityControl()
 
     def reducer(self, quantities: Sequence[str] = ()) -> Reducer:
@@ -75,7 +75,7 @@ class Former:
             quality=reduced.quality,
             quality_reasons=reduced.reasons,
             labels=labels,
-            calibration=self._calibration_version,
+            calibration=self.calibration_version,
             clock_offset_ms=None if is_final else clock_offset_ms,
             clock_synchronized=self._clock.synchronized(),
         )
@@ -98,7 +98,7 @@ class Former:
             quality=reduced.quality,
             quality_reasons=reduced.reasons,
             labels=arrival.labels,
-            calibration=self._calibration_version,
+            calibration=self.calibration_version,
             clock_offset_ms=clock_offset_ms if arrival.observed_at_ms is None else None,
             clock_synchronized=self._clock.synchronized(),
         )
@@ -122,7 +122,7 @@ class Former:
             reduced.quality,
             reduced.reasons,
             labels=labels,
-            calibration=self._calibration_version,
+            calibration=self.calibration_version,
             clock_offset_ms=clock_offset_ms,
             is_final=is_final,
         )

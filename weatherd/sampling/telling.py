@@ -38,7 +38,7 @@ class ToldSampler:
         report_period_s: From one observation to the next; 0 makes each arrival one.
     """
 
-    skipped_count = 0
+    skipped_count = lost_edges_count = 0
 
     def __init__(
         self, model: str, clock: Clock, former: Former, condition: Condition, *, report_period_s: float
@@ -49,6 +49,11 @@ class ToldSampler:
         self._clock = clock
         self._former = former
         self._reducing: dict[_Key, tuple[Stamp, Mapping[str, str], Reducer]] = {}
+
+    @property
+    def calibration(self) -> str:
+        """The version of the sensor's calibration; empty if it has none."""
+        return self._former.calibration_version
 
     def take(self, arrivals: Sequence[Arrival]) -> Iterator[Observation]:
         """Take in what arrived; yield the observations that are complete with it."""
