@@ -42,6 +42,7 @@ class Bench:
         self.queue: BoundedQueue[Observation | Event] = BoundedQueue(1000)
         self.gauge = self.new_gauge()
         self.task: asyncio.Task[None] | None = None
+        self.sampler: AskedSampler | None = None
 
     def monotonic_ns(self) -> int:
         return round(self.clock.boottime_s() * 1e9)
@@ -72,7 +73,7 @@ class Bench:
         self.gauge = self.new_gauge()
         for document in self.decoded():
             self.gauge.recall(document)
-        sampler = AskedSampler(
+        self.sampler = sampler = AskedSampler(
             self.gauge,
             self.clock,
             self.queue,
@@ -93,6 +94,15 @@ class Bench:
         await asyncio.gather(self.task, return_exceptions=True)
         self.gauge._release()
         self.record(unrecorded)
+
+    async def stop(self) -> None:
+        """End the process in good order."""
+        assert self.task is not None
+        assert self.sampler is not None
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.sampler.finish()
+        self.record()
 
     def record(self, unrecorded: int = 0) -> None:
         """Take what is in the queue into the journal, but for the newest."""
@@ -347,6 +357,37 @@ async def test_a_gauge_that_was_lost_tells_nothing_again(bench: Bench) -> None:
     await bench.kill()
     assert bench.amount() == 1.25
     assert bench.decoded()[-1].statistics["rainfall_amount"].total == 5
+
+
+async def test_a_stop_in_the_middle_of_a_period_tells_what_has_been_counted(bench: Bench) -> None:
+    """The machine may be shut down next, and the file in its memory with it: the tips are in the journal by then."""
+    await bench.start()
+    await bench.clock.advance(10.0)
+    await bench.tip(2)
+    await bench.stop()
+    assert bench.amount() == 0.5
+    bench.boot_id = "b0070002"
+    await bench.start()
+    await bench.tip(1)
+    await bench.clock.advance(10.0)
+    await bench.stop()
+    assert bench.amount() == 0.75
+    assert bench.decoded()[-1].statistics["rainfall_amount"].total == 3
+
+
+async def test_a_gauge_without_its_line_stops_in_good_order(bench: Bench) -> None:
+    """Be it that the line was never there, or that it has gone: there is nothing to ask for once more."""
+    bench.chip.unplug()
+    await bench.start()
+    await bench.stop()
+    bench.chip.plug_in()
+    await bench.start()
+    await bench.tip(1)
+    await bench.clock.advance(10.0)
+    bench.chip.unplug()
+    await bench.clock.advance(10.0)
+    await bench.stop()
+    assert bench.amount() == 0.25
 
 
 async def test_yesterdays_amount_does_not_go_on(tmp_path: Path) -> None:

@@ -23,8 +23,11 @@ SHORT_HISTORY = "short_history"
 NO_HUMIDITY = "no_humidity"
 """The reason beside a sea-level pressure whose vapour is that of up to twelve hours ago: there is none of now."""
 
-PASTS_MAX = 100
-"""Transmitters whose past is remembered; with one more, the one that was silent for longest is forgotten."""
+PASTS_MAX = 200
+"""
+Transmitters whose past is remembered, as many as there may be sensors; 0.1 MB each at most. With one more, the one that
+was silent for longest is forgotten.
+"""
 
 # Outside of these the formulas mean nothing, and some have no value at all: nothing is derived from a fault.
 # Source: WMO-No. 8, Annex 4.B (formulas from -45 to 60 degC), and the ranges of barometers and anemometers.

@@ -1,6 +1,7 @@
 """Sampling of a sensor that is asked: at a period, reduced to one observation a report period."""
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 
@@ -72,6 +73,7 @@ class AskedSampler:
         self._totals = totals
         self._reducer = former.reducer(sensor.quantities)
         self._period_end: Stamp | None = None
+        self._is_open = False
 
     @property
     def model(self) -> str:
@@ -103,18 +105,27 @@ class AskedSampler:
             self._round_s = self._clock.boottime_s()
             try:
                 await self._sensor.open()
+                self._is_open = True
                 if self._reducer.empty:  # some sensors know what they measure only now
                     self._reducer = self._former.reducer(self._sensor.quantities)
                 self.tried.set()
                 await self._sample()
             except SensorError as error:
+                self._is_open = False
                 self._failed(error, stamp(self._clock))
                 self.condition.lost(error)
                 self.tried.set()
             await self._clock.sleep(next(self._delays))
 
     async def finish(self) -> None:
-        """Report what was measured since the last report; after `run` has been cancelled."""
+        """
+        Report what was measured since the last report; after `run` has been cancelled.
+
+        What is counted is asked for once more: the machine may be about to go down, and the counts with it.
+        """
+        if self._is_open and self._totals():
+            with contextlib.suppress(SensorError):
+                self._measured(_finite(await self._sensor.measure()), stamp(self._clock))
         self._report(self._period_end or stamp(self._clock))
         await self._sensor.close()
 
