@@ -44,7 +44,7 @@ def together(*keys: str) -> Callable[..., Found]:
 def one_source(given: KeysView[str]) -> Found:
     """Refuse a sensor that has neither a command nor an address, or both."""
     if given >= {"command", "listen"}:
-        yield ("listen",), "goes not together with command; keep one of the two"
+        yield ("listen",), "does not go together with command; keep one of the two"
     elif not given & {"command", "listen"}:
         yield (), "needs a command to start or an address to listen at"
 
@@ -115,7 +115,7 @@ def points_or_a_line(given: KeysView[str]) -> Found:
     """Refuse a calibration that is a table and a line at once."""
     for key in ("offset", "slope"):
         if "points" in given and key in given:
-            yield ("points",), f"goes not together with {key}; keep one of the two"
+            yield ("points",), f"does not go together with {key}; keep one of the two"
 
 
 def points_increase(given: KeysView[str], points: Sequence[Any]) -> Found:

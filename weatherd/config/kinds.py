@@ -174,11 +174,11 @@ def _elsewhere(text: str, credentials: str | None) -> str:
 
 ByteSize = Annotated[
     int,
-    Text(parse_size, 'a number and a unit such as "256 MB" (kB, MB, GB, KiB, MiB, GiB)'),
+    Text(parse_size, 'a number, a space and a unit, such as "256 MB" (kB, MB, GB, KiB, MiB, GiB)'),
     Shown(write_size),
 ]
 Duration = Annotated[
-    float, Text(parse_duration, 'a number and a unit such as "30 d" (s, min, h, d)'), Shown(write_duration)
+    float, Text(parse_duration, 'a number, a space and a unit, such as "30 d" (s, min, h, d)'), Shown(write_duration)
 ]
 Url = Annotated[str, Text(parse_url, "an http or https URL with a host")]
 Listen = Annotated[

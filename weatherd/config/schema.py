@@ -87,7 +87,10 @@ class Tls(Struct, frozen=True):
 class Logstash(Struct, frozen=True):
     """Logstash's HTTP input. The password itself is not here: see `weatherd.config.read_password`."""
 
-    urls: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=16, description="a list of 1 to 16 URLs")]
+    urls: Annotated[
+        tuple[Url, ...],
+        Meta(min_length=1, max_length=16, description='a list of 1 to 16 URLs, such as ["http://logstash.local:8080"]'),
+    ]
     batch_size_max: Annotated[int, Meta(ge=1, le=10_000)] = 500
     linger_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
     timeout_s: Annotated[float, Meta(ge=1, le=600)] = 60.0

@@ -269,7 +269,13 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
         Meta(min_length=1, description="a table of at least one quantity and its field"),
     ]
     command: (
-        Annotated[tuple[Argument, ...], Meta(min_length=1, description="a list of texts: a program and its arguments")]
+        Annotated[
+            tuple[Argument, ...],
+            Meta(
+                min_length=1,
+                description='a list of texts: a program and its arguments, such as ["rtl_433", "-F", "json"]',
+            ),
+        ]
         | None
     ) = None
     listen: Listen | None = None

@@ -112,7 +112,7 @@ class Walk:
         if tag_key := struct.__struct_config__.tag_field:
             known.append(tag_key)
         for key in table.keys() - known:
-            self._unknown((*path, key), known)
+            self._unknown((*path, key), known, next(_deeper(struct, key), ""))
         values = self._fields(fields(struct), table, path)
         self._check(struct, values, table.keys(), path)
         return struct(**values) if len(self.mistakes) == mistakes_before else SimpleNamespace(**values)
@@ -149,8 +149,9 @@ class Walk:
                 for where, message in check(**{name: known[name] for name in wanted}):
                     self._mistake((*path, *where), message)
 
-    def _unknown(self, path: KeyPath, known: Sequence[str]) -> None:
-        self._mistake(path, f"unknown key; {nearest(str(path[-1]), known)}")
+    def _unknown(self, path: KeyPath, known: Sequence[str], meant: str = "") -> None:
+        words = f"did you mean {quoted(meant)}?" if meant else nearest(str(path[-1]), known)
+        self._mistake(path, f"unknown key; {words}")
 
     def _mistake(self, path: KeyPath, message: str) -> None:
         self.mistakes.append((path, message))
@@ -158,3 +159,11 @@ class Walk:
 
 def _has(struct: type[Struct], field: FieldInfo) -> bool:
     return any(other.name == field.name and other.type == field.type for other in fields(struct))
+
+
+def _deeper(struct: type[Struct], key: str) -> Iterator[str]:
+    """Return where a key would be right in the tables of this table: ``sinks.logstash``."""
+    for field in fields(struct):
+        for option in options_of(field.type):
+            if option.is_table and key in {inner.encode_name for inner in fields(option.base)}:
+                yield f"{field.encode_name}.{key}"
