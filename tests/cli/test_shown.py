@@ -12,6 +12,7 @@ BAROMETER = {
     "quality_reasons": {"air_temperature": "step", "air_pressure": "short_history"},
 }
 
+FIRST = "15:14:10  barometer   air pressure 776.1 hPa"
 WHOLE = (
     "15:14:10  barometer   air pressure 776.1 hPa  air temperature -22.8 °C, doubtful (step)  "
     "air pressure at mean sea level 1054.62 hPa, doubtful"
@@ -40,7 +41,7 @@ def test_a_code_has_no_unit() -> None:
     assert line(code, None).endswith("zambretti indication 4")
 
 
-@pytest.mark.parametrize("width", range(26, len(WHOLE) + 2))
+@pytest.mark.parametrize("width", range(len(FIRST) + 3, len(WHOLE) + 2))
 def test_a_line_is_never_wider_than_the_terminal(width: int) -> None:
     """What does not fit is left out as a whole, value by value, and an ellipsis says so; what fits is not touched."""
     shown = line(BAROMETER, width)
@@ -50,7 +51,12 @@ def test_a_line_is_never_wider_than_the_terminal(width: int) -> None:
     else:
         assert shown.endswith("  …")
         assert WHOLE.startswith(shown.removesuffix("  …"))
-        assert shown.removesuffix("  …").endswith(("barometer ", "hPa", "(step)"))
+        assert shown.removesuffix("  …").endswith(("hPa", "(step)"))
+
+
+def test_the_first_value_is_shown_however_narrow_the_terminal() -> None:
+    """A line that says nothing would be worse than one that is broken."""
+    assert line(BAROMETER, 30) == f"{FIRST}  …"
 
 
 def test_an_event_is_its_sentence() -> None:

@@ -16,7 +16,8 @@ def line(event: Mapping[str, Any], width: int | None) -> str:
 
     Args:
         event: A document as Logstash has it.
-        width: Characters that the line may have: what does not fit is left out, and ``…`` says so. None for all of it.
+        width: Characters that the line may have: what does not fit is left out, but for the first value, and ``…``
+            says so. None for all of it.
     """
     when = str(event.get("@timestamp", ""))[11:19]
     if "message" in event:
@@ -25,7 +26,7 @@ def line(event: Mapping[str, Any], width: int | None) -> str:
     words = list(_words(event))
     for index, word in enumerate(words):
         rest = "" if index == len(words) - 1 else CUT
-        if width is not None and len(f"{text}  {word}{rest}") > width:
+        if index and width is not None and len(f"{text}  {word}{rest}") > width:
             return text + CUT
         text += f"  {word}"
     return text
