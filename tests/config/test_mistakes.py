@@ -350,6 +350,12 @@ MANY = "".join(
         ("sensors = [3]", "sensors[0]", "found 3; allowed is a table"),
         ('[[sensors]]\nname = "b"', "sensors[0].driver", 'missing; needed is "bmp280", "htu21d", "bmp180"'),
         ('[[sensors]]\nname = "b"\ndriver = "bmp208"', "sensors[0].driver", 'found "bmp208"; allowed is "bmp280"'),
+        (
+            '[[sensors]]\nname = "b"\ndriver = "BME280"',
+            "sensors[0].driver",
+            'or "jsonlines"; "BME280" is read by "circuitpython", with class = "adafruit_bme280.basic.Adafruit_BME28',
+        ),
+        ('[[sensors]]\nname = "b"\ndriver = "si7021"', "sensors[0].driver", '"si7021" is read as an "htu21d"'),
         ('[[sensors]]\nname = "b"\ndriver = ["bmp280"]', "sensors[0].driver", "found a list of 1"),
         ('[[sensors]]\nname = "B"\ndriver = "bmp280"', "sensors[0].name", 'found "B"; allowed is 1 to 64 characters'),
         ('[[sensors]]\ndriver = "bmp280"', "sensors[0].name", "missing"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weatherd.config.checks import CHECKS
-from weatherd.config.kinds import installed_drivers
+from weatherd.config.kinds import how_it_is_read, installed_drivers
 from weatherd.config.locate import KeyPath, Lines, locate
 from weatherd.config.schema import Config
 from weatherd.config.syntax import syntax_mistake
@@ -69,7 +69,7 @@ def parse(text: str, folder: Path, name: str = "the configuration") -> Config:
         raise _mistaken(name, [syntax_mistake(text, error)]) from None
     except ValueError:  # Python's own limit for integers, which tomllib lets through
         raise _mistaken(name, [ConfigError.Mistake(1, "", "a number has thousands of digits")]) from None
-    walk = Walk(folder, CHECKS, installed_drivers)
+    walk = Walk(folder, CHECKS, installed_drivers, how_it_is_read)
     config: Config = walk.read(Config, document)
     if walk.mistakes:
         raise _mistaken(

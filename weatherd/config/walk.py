@@ -34,16 +34,22 @@ class Walk:
         folder: Where relative paths are counted from.
         checks: What is asked of each table beyond its keys.
         more_tags: Tells the tags that other packages bring along.
+        about: Tells what is known of a tag that there is not; nothing if nothing is.
 
     Attributes:
         mistakes: Key path and message of each, in the order of the walk.
     """
 
     def __init__(
-        self, folder: Path, checks: Mapping[type, Sequence[Check]], more_tags: Callable[[], Sequence[str]] = tuple
+        self,
+        folder: Path,
+        checks: Mapping[type, Sequence[Check]],
+        more_tags: Callable[[], Sequence[str]] = tuple,
+        about: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._folder = folder
         self._more_tags = more_tags
+        self._about = about
         self._checks = checks
         self.mistakes: list[tuple[KeyPath, str]] = []
 
@@ -102,7 +108,9 @@ class Walk:
         if isinstance(tag, str) and tag in by_tag:
             return self._table(by_tag[tag], table, path)
         what = f"found {found(tag)}; allowed" if tag_key in table else "missing; needed"
-        self._mistake((*path, tag_key), f"{what} is {choice([quoted(tag) for tag in by_tag])}")
+        known = self._about(tag) if isinstance(tag, str) else ""
+        words = [f"{what} is {choice([quoted(tag) for tag in by_tag])}", *filter(None, [known])]
+        self._mistake((*path, tag_key), "; ".join(words))
         common = [field for field in fields(structs[0]) if all(_has(other, field) for other in structs)]
         return SimpleNamespace(**self._fields(common, table, path))
 
