@@ -7,7 +7,7 @@ a sensor says itself, and outside of its domain a quantity is absent.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from weatherd.model import Quality, Station
@@ -37,14 +37,6 @@ _VAPOUR_PRESSURE = "vapour pressure"  # remembered beside the quantities, and no
 _MINUTE_LENGTH = len("2026-11-23T15:14")
 
 _ABOUT_TWELVE_HOURS_MS = TWELVE_HOURS_MS - 30 * 60_000  # in half an hour the weather of then is still the same
-
-_OF_HUMIDITY: Mapping[str, Callable[[float, float], float | None]] = {
-    "dew_point_temperature": humidity.dew_point_temperature,
-    "frost_point_temperature": humidity.frost_point_temperature,
-    "mass_concentration_of_water_vapor_in_air": humidity.absolute_humidity,
-    "heat_index_of_air_temperature": comfort.heat_index,
-    "humidex": comfort.humidex,
-}
 
 _BADNESS = {
     Quality.GOOD: 0,
@@ -82,12 +74,12 @@ class _Observed(NamedTuple):
     quality: dict[str, Quality]
     reasons: dict[str, str]
 
-    def put(self, quantity: str, value: float | None, *made_of: Known) -> bool:
+    def put(self, quantity: str, value: float | None, flag: Quality) -> bool:
         """Add a derived value, unless there is none or the sensor has said it itself; return whether it was added."""
         if value is None or quantity in self.values:
             return False
         self.values[quantity] = value
-        self.quality[quantity] = max((one.quality for one in made_of), key=_BADNESS.__getitem__)
+        self.quality[quantity] = flag
         return True
 
 
@@ -172,7 +164,7 @@ class Derivation:
 
     def _settle(self, clock_offset_ms: int | None) -> None:
         """Forget what was remembered under an estimate of the time once another one, or the time itself, is known."""
-        if self._clock_offset_ms not in {None, clock_offset_ms}:
+        if self._clock_offset_ms is not None and self._clock_offset_ms != clock_offset_ms:
             for past in self._pasts.values():
                 past.forget_estimates()
         self._clock_offset_ms = clock_offset_ms
@@ -188,11 +180,11 @@ class Derivation:
         labels: Mapping[str, str],
         is_estimated: bool,
     ) -> _Observed:
-        known = {
-            quantity: Known(time_ms, values[quantity], quality[quantity])
-            for quantity, (least, greatest) in _DOMAINS.items()
-            if quantity in values and least <= values[quantity] <= greatest
-        }
+        known = {}
+        for quantity, (least, greatest) in _DOMAINS.items():
+            value = values.get(quantity)
+            if value is not None and least <= value <= greatest:
+                known[quantity] = Known(time_ms, value, quality[quantity])
         is_remembered = sensor in self._named or not _REMEMBERED.isdisjoint(known)
         past = self._past(sensor, labels) if is_remembered else _NO_PAST
         observed = _Observed(sensor, time_ms, known, past, values, quality, reasons)
@@ -205,8 +197,9 @@ class Derivation:
             (_VAPOUR_PRESSURE, past.vapour_pressure),
             ("air_pressure", past.pressure),
         ):
-            if quantity in known and _BADNESS[known[quantity].quality] < _BADNESS[Quality.ERRONEOUS]:
-                series.add(time_ms, known[quantity].value, is_estimated=is_estimated)
+            one = known.get(quantity)
+            if one is not None and _BADNESS[one.quality] < _BADNESS[Quality.ERRONEOUS]:
+                series.add(time_ms, one.value, is_estimated=is_estimated)
         if sensor in self._named:
             past.newest.update(known)
         return observed
@@ -245,11 +238,17 @@ class Derivation:
         return None if temperature is None else (temperature, moisture)
 
     def _derive_from_humidity(self, observed: _Observed) -> None:
-        pair = self._pair(observed)
-        if pair is None:
+        vapour, pair = observed.known.get(_VAPOUR_PRESSURE), self._pair(observed)
+        if vapour is None or pair is None:
             return
-        for quantity, formula in _OF_HUMIDITY.items():
-            observed.put(quantity, formula(pair[0].value, pair[1].value), *pair)
+        degc, flag = pair[0].value, vapour.quality
+        dew_point_degc = humidity.dew_point_of(vapour.value)
+        observed.put("dew_point_temperature", dew_point_degc, flag)
+        observed.put("frost_point_temperature", humidity.frost_point_of(vapour.value), flag)
+        water_g_m3 = humidity.absolute_humidity_of(degc, vapour.value)
+        observed.put("mass_concentration_of_water_vapor_in_air", water_g_m3, flag)
+        observed.put("heat_index_of_air_temperature", comfort.heat_index(degc, pair[1].value), flag)
+        observed.put("humidex", comfort.humidex_of(degc, dew_point_degc), flag)
 
     def _derive_wind_chill(self, observed: _Observed) -> None:
         if self._sources.temperature not in {"", observed.sensor}:
@@ -258,7 +257,7 @@ class Derivation:
         wind = self._ask(self._sources.wind, "wind_speed", observed)
         if temperature is not None and wind is not None:
             chill_degc = comfort.wind_chill(temperature.value, wind.value)
-            observed.put("wind_chill_of_air_temperature", chill_degc, temperature, wind)
+            observed.put("wind_chill_of_air_temperature", chill_degc, worse(temperature.quality, wind.quality))
 
     def _derive_from_pressure(self, observed: _Observed) -> None:
         here = observed.known.get("air_pressure")
@@ -266,7 +265,7 @@ class Derivation:
             return
         if (elevation_m := self._station.elevation_m) is not None:
             self._reduce_to_sea_level(observed, here, elevation_m)
-            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here)
+            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here.quality)
         self._derive_tendency(observed, here)
 
     def _reduce_to_sea_level(self, observed: _Observed, here: Known, elevation_m: float) -> None:
@@ -288,8 +287,10 @@ class Derivation:
             then_hpa = moist.mean(long_ago_ms, time_ms)
             mean_hpa = vapour.value if then_hpa is None else (vapour.value + then_hpa) / 2
         sea_level_hpa = pressure.air_pressure_at_mean_sea_level(here.value, elevation_m, mean_degc, mean_hpa)
-        made_of = [one for one in (here, temperature, vapour) if one is not None]
-        if observed.put("air_pressure_at_mean_sea_level", sea_level_hpa, *made_of) and is_short:
+        flag = worse(here.quality, temperature.quality)
+        if vapour is not None:
+            flag = worse(flag, vapour.quality)
+        if observed.put("air_pressure_at_mean_sea_level", sea_level_hpa, flag) and is_short:
             observed.reasons["air_pressure_at_mean_sea_level"] = SHORT_HISTORY
 
     def _speaker(self, source: str, observed: _Observed) -> Past:
@@ -299,10 +300,10 @@ class Derivation:
         then_hpa = _about(observed, THREE_HOURS_MS)
         if then_hpa is None:
             return
-        observed.put("tendency_of_air_pressure", here.value - then_hpa, here)
+        observed.put("tendency_of_air_pressure", here.value - then_hpa, here.quality)
         if (middle_hpa := _about(observed, THREE_HOURS_MS // 2)) is not None:
             code = pressure.tendency_characteristic(then_hpa, middle_hpa, here.value)
-            observed.put("characteristic_of_pressure_tendency", code, here)
+            observed.put("characteristic_of_pressure_tendency", code, here.quality)
         self._indicate(observed, here.value - then_hpa)
 
     def _indicate(self, observed: _Observed, tendency_hpa: float) -> None:
@@ -320,12 +321,13 @@ class Derivation:
             southern=None if latitude is None else latitude < 0,
             wind_from_deg=None if wind is None or (speed is not None and speed.value == 0) else wind.value,
         )
-        observed.put("zambretti_indication", number, Known(observed.time_ms, sea_level_hpa, flag))
+        observed.put("zambretti_indication", number, flag)
 
 
 def worse(one: Quality, other: Quality) -> Quality:
     """Return that of two flags which trusts less."""
-    return one if _BADNESS[one] >= _BADNESS[other] else other
+    return one if one is other or _BADNESS[one] >= _BADNESS[other] else other
+
 
 
 def _about(observed: _Observed, age_ms: int) -> float | None:
