@@ -23,6 +23,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ class SystemClock(Clock):
     def __init__(
         self,
         *,
-        boottime_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        boottime_ns: Callable[[], int] = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME),
         wall_ns: Callable[[], int] = time.time_ns,
         adjtimex: Callable[[], int] | None = None,
         boot_id: Path = _BOOT_ID,
@@ -203,9 +204,9 @@ class SystemClock(Clock):
             before_ns = self._boottime_ns()
             wall_ns = self._wall_ns()
             apart_ns = self._boottime_ns() - before_ns
-            readings.append((apart_ns, before_ns + apart_ns // 2, wall_ns))
             if apart_ns <= _APART_NS_MAX:
-                break
+                return before_ns + apart_ns // 2, wall_ns
+            readings.append((apart_ns, before_ns + apart_ns // 2, wall_ns))
         _, boot_ns, wall_ns = min(readings)
         return boot_ns, wall_ns
 

@@ -120,9 +120,10 @@ class QualityControl:
                 reduced.check(quantity, Quality.ERRONEOUS, RANGE)
                 continue
             history = transmitter.history(quantity)
-            was_stuck = history.is_stuck
-            reduced.check(quantity, *_compared(history, limits, value, observed_at_ms))
-            if history.is_stuck is not was_stuck and self._turned is not None:
+            stuck_at = history.stuck_at
+            flag, reason = _compared(history, limits, value, observed_at_ms)
+            reduced.check(quantity, flag, reason)
+            if history.stuck_at is not stuck_at and self._turned is not None:
                 self._turned(quantity, labels, history.is_stuck)
             if (spread := reduced.statistics.get(quantity)) and spread.count < self._samples_min:
                 reduced.check(quantity, Quality.DOUBTFUL, COMPLETENESS)
