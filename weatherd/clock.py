@@ -41,6 +41,7 @@ _BEHIND_MS = 1000
 _ASK_PERIOD_NS = 1_000_000_000
 _TIMEX_SIZE = 512  # struct timex is 208 bytes with 64-bit time_t; the rest is room for future fields
 _TIME_ERROR = 5  # adjtimex(2): "the clock is not synchronised"
+_boottime_ns = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 _BOOT_ID_LENGTH = 8
 
@@ -76,7 +77,7 @@ class SystemClock(Clock):
     def __init__(
         self,
         *,
-        boottime_ns: Callable[[], int] = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME),
+        boottime_ns: Callable[[], int] = _boottime_ns,
         wall_ns: Callable[[], int] = time.time_ns,
         adjtimex: Callable[[], int] | None = None,
         boot_id: Path = _BOOT_ID,

@@ -10,10 +10,12 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from weatherd.model import Quality, Station
 from weatherd.processing import comfort, humidity, pressure
 from weatherd.processing.documents import Document, time_ms_of
-from weatherd.processing.past import APART_MS_MAX, THREE_HOURS_MS, TWELVE_HOURS_MS, Known, Past
+from weatherd.processing.past import APART_MS_MAX, THREE_HOURS_MS, TWELVE_HOURS_MS, VAPOUR_PRESSURE, Known, Past
 from weatherd.processing.zambretti import zambretti
 
 SHORT_HISTORY = "short_history"
@@ -32,7 +34,6 @@ _DOMAINS: Mapping[str, tuple[float, float]] = {
     "wind_from_direction": (0.0, 360.0),
 }
 _REMEMBERED = frozenset({"air_temperature", "relative_humidity", "air_pressure"})
-_VAPOUR_PRESSURE = "vapour pressure"  # remembered beside the quantities, and none itself
 
 _MINUTE_LENGTH = len("2026-11-23T15:14")
 
@@ -63,7 +64,7 @@ EACH_FOR_ITSELF = Sources()
 _NO_PAST = Past()  # of those of whom nothing need be remembered
 
 
-class _Observed(NamedTuple):
+class _Observed(msgspec.Struct, frozen=True):
     """One observation, while it is derived from; `known` is what of it lies within the domains."""
 
     sensor: str
@@ -181,9 +182,9 @@ class Derivation:
         is_estimated: bool,
     ) -> _Observed:
         known = {}
-        for quantity, (least, greatest) in _DOMAINS.items():
-            value = values.get(quantity)
-            if value is not None and least <= value <= greatest:
+        for quantity, value in values.items():
+            domain = _DOMAINS.get(quantity)
+            if domain is not None and domain[0] <= value <= domain[1]:
                 known[quantity] = Known(time_ms, value, quality[quantity])
         is_remembered = sensor in self._named or not _REMEMBERED.isdisjoint(known)
         past = self._past(sensor, labels) if is_remembered else _NO_PAST
@@ -191,15 +192,8 @@ class Derivation:
         if not is_remembered:
             return observed
         if (vapour := self._vapour_pressure(observed)) is not None:
-            known[_VAPOUR_PRESSURE] = vapour
-        for quantity, series in (
-            ("air_temperature", past.temperature),
-            (_VAPOUR_PRESSURE, past.vapour_pressure),
-            ("air_pressure", past.pressure),
-        ):
-            one = known.get(quantity)
-            if one is not None and _BADNESS[one.quality] < _BADNESS[Quality.ERRONEOUS]:
-                series.add(time_ms, one.value, is_estimated=is_estimated)
+            known[VAPOUR_PRESSURE] = vapour
+        past.add(known, is_estimated=is_estimated)
         if sensor in self._named:
             past.newest.update(known)
         return observed
@@ -238,7 +232,7 @@ class Derivation:
         return None if temperature is None else (temperature, moisture)
 
     def _derive_from_humidity(self, observed: _Observed) -> None:
-        vapour, pair = observed.known.get(_VAPOUR_PRESSURE), self._pair(observed)
+        vapour, pair = observed.known.get(VAPOUR_PRESSURE), self._pair(observed)
         if vapour is None or pair is None:
             return
         degc, flag = pair[0].value, vapour.quality
@@ -272,7 +266,7 @@ class Derivation:
         temperature = self._ask(self._sources.temperature, "air_temperature", observed)
         if temperature is None:
             return
-        vapour = self._ask(self._sources.humidity or self._sources.temperature, _VAPOUR_PRESSURE, observed)
+        vapour = self._ask(self._sources.humidity or self._sources.temperature, VAPOUR_PRESSURE, observed)
         warm = self._speaker(self._sources.temperature, observed).temperature
         moist = self._speaker(self._sources.humidity or self._sources.temperature, observed).vapour_pressure
         time_ms = observed.time_ms
@@ -327,7 +321,6 @@ class Derivation:
 def worse(one: Quality, other: Quality) -> Quality:
     """Return that of two flags which trusts less."""
     return one if one is other or _BADNESS[one] >= _BADNESS[other] else other
-
 
 
 def _about(observed: _Observed, age_ms: int) -> float | None:

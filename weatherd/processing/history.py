@@ -81,8 +81,7 @@ class History:
         """Return how much has changed within an hour, a value included; None while less than an hour is known."""
         if not self._means or time_ms - self._since_ms < HOUR_MINUTES * MINUTE_MS:
             return None
-        highest = self._highest if self._highest > value else value
-        return highest - (self._lowest if self._lowest < value else value)
+        return max(self._highest, value) - min(self._lowest, value)
 
     def mean(self) -> float:
         """Return the mean of the whole minutes, where `span` is known."""

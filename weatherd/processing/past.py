@@ -2,7 +2,9 @@
 
 import sys
 from array import array
-from typing import NamedTuple
+from collections.abc import Mapping
+
+import msgspec
 
 from weatherd.model import Quality
 
@@ -10,6 +12,9 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 TWELVE_HOURS_MS = 12 * HOUR_MS
 THREE_HOURS_MS = 3 * HOUR_MS
+
+VAPOUR_PRESSURE = "vapour pressure"
+"""In hPa; remembered beside the quantities, and none itself."""
 
 APART_MS_MAX = 10 * MINUTE_MS
 """Values that make one derived quantity are at most so far apart."""
@@ -76,7 +81,10 @@ class Series:
         self._estimated[place] = False
 
 
-class Known(NamedTuple):
+_UNTRUSTED = frozenset({Quality.ERRONEOUS, Quality.MISSING})
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):
     """A value that was observed at a time, and how far it can be trusted."""
 
     time_ms: int
@@ -100,6 +108,18 @@ class Past:
         self.vapour_pressure = Series(5 * MINUTE_MS, TWELVE_HOURS_MS)
         self.pressure = Series(MINUTE_MS, THREE_HOURS_MS + APART_MS_MAX)
         self.newest: dict[str, Known] = {}
+        self._series = {
+            "air_temperature": self.temperature,
+            VAPOUR_PRESSURE: self.vapour_pressure,
+            "air_pressure": self.pressure,
+        }
+
+    def add(self, known: Mapping[str, Known], *, is_estimated: bool) -> None:
+        """Take in those of one observation's values that are remembered and can be trusted."""
+        for quantity, one in known.items():
+            series = self._series.get(quantity)
+            if series is not None and one.quality not in _UNTRUSTED:
+                series.add(one.time_ms, one.value, is_estimated=is_estimated)
 
     def known_at(self, quantity: str, time_ms: int) -> Known | None:
         """Return the newest value of a quantity, unless it is older or younger than a time by too much."""
@@ -108,6 +128,6 @@ class Past:
 
     def forget_estimates(self) -> None:
         """Forget what was taken in under an estimated time."""
-        for series in (self.temperature, self.vapour_pressure, self.pressure):
+        for series in self._series.values():
             series.forget_estimates()
         self.newest.clear()

@@ -42,6 +42,7 @@ _EPSILON = 1e-9  # what floats lose: 0.5 hPa are no more than 0.5 hPa
 _CERTAINLY_MOVED = 2  # times the least change, so that a value at its edge does not get stuck each minute
 
 _Verdict = tuple[Quality, str]
+_ERRONEOUS = Quality.ERRONEOUS  # each look into an Enum is a call before Python 3.12
 _GOOD: _Verdict = (Quality.GOOD, "")
 
 Turned = Callable[[str, Mapping[str, str], bool], None]
@@ -111,7 +112,7 @@ class QualityControl:
         transmitter = self._transmitter(labels)
         for quantity, value in reduced.values.items():
             limits = self._limits.get(quantity)
-            if limits is None or reduced.quality[quantity] is Quality.ERRONEOUS:
+            if limits is None or reduced.quality[quantity] is _ERRONEOUS:
                 continue
             if quantity in AMOUNTS:
                 reduced.check(quantity, *self._amount(transmitter, quantity, value, observed_at_ms))
