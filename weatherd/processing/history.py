@@ -59,8 +59,8 @@ class History:
         """Come to the time of the next value: begin anew if it is out of reach, or close the minute before it."""
         if abs(time_ms - self._newest_ms) > GAP_MS_MAX:
             self._begin()
-        elif self._count and (minute := _minute(time_ms)) > self._minute:
-            self._close(minute)
+        elif self._count and time_ms > self._minute * MINUTE_MS:
+            self._close(_minute(time_ms))
 
     def change(self, value: float, time_ms: int) -> tuple[float, float] | None:
         """
