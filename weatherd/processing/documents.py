@@ -102,7 +102,7 @@ class DocumentEncoder:
             station=self._station,
             clock=_clock(observation),
             sensor=_Sensor(observation.sensor, observation.model, observation.calibration),
-            weather={name: rounded(name, value) for name, value in observation.values.items()},
+            weather=_all_rounded(observation.values),
             statistics={name: rounded_statistics(name, spread) for name, spread in observation.statistics.items()},
             quality=observation.quality,
             quality_reasons=observation.quality_reasons,
@@ -218,6 +218,12 @@ def rounded(quantity: str, value: float) -> float:
     """Return a value with the decimals of its quantity; all of them if another version's quantity is unknown here."""
     decimals = _DECIMALS.get(quantity)
     return value if decimals is None else round(value, decimals)
+
+
+def _all_rounded(values: Mapping[str, float]) -> dict[str, float]:
+    # As `rounded`, without a call for each: an observation has up to sixteen.
+    decimals = _DECIMALS
+    return {name: round(value, decimals[name]) if name in decimals else value for name, value in values.items()}
 
 
 def rounded_statistics(quantity: str, spread: Statistics) -> Statistics:
