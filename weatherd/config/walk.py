@@ -101,10 +101,11 @@ class Walk:
         tag_key = structs[0].__struct_config__.tag_field
         if tag_key is None:
             return self._table(structs[0], table, path)
-        by_tag = {
-            tag: struct for struct in structs if struct.__struct_config__.tag is None for tag in self._more_tags()
-        } | {str(tag): struct for struct in structs if (tag := struct.__struct_config__.tag) is not None}
+        by_tag = {str(tag): struct for struct in structs if (tag := struct.__struct_config__.tag) is not None}
         tag = table.get(tag_key)
+        if not isinstance(tag, str) or tag not in by_tag:
+            untagged = [struct for struct in structs if struct.__struct_config__.tag is None]
+            by_tag = {tag: struct for struct in untagged for tag in self._more_tags()} | by_tag
         if isinstance(tag, str) and tag in by_tag:
             return self._table(by_tag[tag], table, path)
         what = f"found {found(tag)}; allowed" if tag_key in table else "missing; needed"

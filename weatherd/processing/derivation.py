@@ -7,13 +7,15 @@ a sensor says itself, and outside of its domain a quantity is absent.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from weatherd.model import Quality, Station
 from weatherd.processing import comfort, humidity, pressure
 from weatherd.processing.documents import Document, time_ms_of
-from weatherd.processing.past import APART_MS_MAX, THREE_HOURS_MS, TWELVE_HOURS_MS, Known, Past
+from weatherd.processing.past import APART_MS_MAX, THREE_HOURS_MS, TWELVE_HOURS_MS, VAPOUR_PRESSURE, Known, Past
 from weatherd.processing.zambretti import zambretti
 
 SHORT_HISTORY = "short_history"
@@ -32,19 +34,10 @@ _DOMAINS: Mapping[str, tuple[float, float]] = {
     "wind_from_direction": (0.0, 360.0),
 }
 _REMEMBERED = frozenset({"air_temperature", "relative_humidity", "air_pressure"})
-_VAPOUR_PRESSURE = "vapour pressure"  # remembered beside the quantities, and none itself
 
 _MINUTE_LENGTH = len("2026-11-23T15:14")
 
 _ABOUT_TWELVE_HOURS_MS = TWELVE_HOURS_MS - 30 * 60_000  # in half an hour the weather of then is still the same
-
-_OF_HUMIDITY: Mapping[str, Callable[[float, float], float | None]] = {
-    "dew_point_temperature": humidity.dew_point_temperature,
-    "frost_point_temperature": humidity.frost_point_temperature,
-    "mass_concentration_of_water_vapor_in_air": humidity.absolute_humidity,
-    "heat_index_of_air_temperature": comfort.heat_index,
-    "humidex": comfort.humidex,
-}
 
 _BADNESS = {
     Quality.GOOD: 0,
@@ -71,7 +64,7 @@ EACH_FOR_ITSELF = Sources()
 _NO_PAST = Past()  # of those of whom nothing need be remembered
 
 
-class _Observed(NamedTuple):
+class _Observed(msgspec.Struct, frozen=True):
     """One observation, while it is derived from; `known` is what of it lies within the domains."""
 
     sensor: str
@@ -82,12 +75,12 @@ class _Observed(NamedTuple):
     quality: dict[str, Quality]
     reasons: dict[str, str]
 
-    def put(self, quantity: str, value: float | None, *made_of: Known) -> bool:
+    def put(self, quantity: str, value: float | None, flag: Quality) -> bool:
         """Add a derived value, unless there is none or the sensor has said it itself; return whether it was added."""
         if value is None or quantity in self.values:
             return False
         self.values[quantity] = value
-        self.quality[quantity] = max((one.quality for one in made_of), key=_BADNESS.__getitem__)
+        self.quality[quantity] = flag
         return True
 
 
@@ -172,7 +165,7 @@ class Derivation:
 
     def _settle(self, clock_offset_ms: int | None) -> None:
         """Forget what was remembered under an estimate of the time once another one, or the time itself, is known."""
-        if self._clock_offset_ms not in {None, clock_offset_ms}:
+        if self._clock_offset_ms is not None and self._clock_offset_ms != clock_offset_ms:
             for past in self._pasts.values():
                 past.forget_estimates()
         self._clock_offset_ms = clock_offset_ms
@@ -188,25 +181,19 @@ class Derivation:
         labels: Mapping[str, str],
         is_estimated: bool,
     ) -> _Observed:
-        known = {
-            quantity: Known(time_ms, values[quantity], quality[quantity])
-            for quantity, (least, greatest) in _DOMAINS.items()
-            if quantity in values and least <= values[quantity] <= greatest
-        }
+        known = {}
+        for quantity, value in values.items():
+            domain = _DOMAINS.get(quantity)
+            if domain is not None and domain[0] <= value <= domain[1]:
+                known[quantity] = Known(time_ms, value, quality[quantity])
         is_remembered = sensor in self._named or not _REMEMBERED.isdisjoint(known)
         past = self._past(sensor, labels) if is_remembered else _NO_PAST
         observed = _Observed(sensor, time_ms, known, past, values, quality, reasons)
         if not is_remembered:
             return observed
         if (vapour := self._vapour_pressure(observed)) is not None:
-            known[_VAPOUR_PRESSURE] = vapour
-        for quantity, series in (
-            ("air_temperature", past.temperature),
-            (_VAPOUR_PRESSURE, past.vapour_pressure),
-            ("air_pressure", past.pressure),
-        ):
-            if quantity in known and _BADNESS[known[quantity].quality] < _BADNESS[Quality.ERRONEOUS]:
-                series.add(time_ms, known[quantity].value, is_estimated=is_estimated)
+            known[VAPOUR_PRESSURE] = vapour
+        past.add(known, is_estimated=is_estimated)
         if sensor in self._named:
             past.newest.update(known)
         return observed
@@ -245,11 +232,17 @@ class Derivation:
         return None if temperature is None else (temperature, moisture)
 
     def _derive_from_humidity(self, observed: _Observed) -> None:
-        pair = self._pair(observed)
-        if pair is None:
+        vapour, pair = observed.known.get(VAPOUR_PRESSURE), self._pair(observed)
+        if vapour is None or pair is None:
             return
-        for quantity, formula in _OF_HUMIDITY.items():
-            observed.put(quantity, formula(pair[0].value, pair[1].value), *pair)
+        degc, flag = pair[0].value, vapour.quality
+        dew_point_degc = humidity.dew_point_of(vapour.value)
+        observed.put("dew_point_temperature", dew_point_degc, flag)
+        observed.put("frost_point_temperature", humidity.frost_point_of(vapour.value), flag)
+        water_g_m3 = humidity.absolute_humidity_of(degc, vapour.value)
+        observed.put("mass_concentration_of_water_vapor_in_air", water_g_m3, flag)
+        observed.put("heat_index_of_air_temperature", comfort.heat_index(degc, pair[1].value), flag)
+        observed.put("humidex", comfort.humidex_of(degc, dew_point_degc), flag)
 
     def _derive_wind_chill(self, observed: _Observed) -> None:
         if self._sources.temperature not in {"", observed.sensor}:
@@ -258,7 +251,7 @@ class Derivation:
         wind = self._ask(self._sources.wind, "wind_speed", observed)
         if temperature is not None and wind is not None:
             chill_degc = comfort.wind_chill(temperature.value, wind.value)
-            observed.put("wind_chill_of_air_temperature", chill_degc, temperature, wind)
+            observed.put("wind_chill_of_air_temperature", chill_degc, worse(temperature.quality, wind.quality))
 
     def _derive_from_pressure(self, observed: _Observed) -> None:
         here = observed.known.get("air_pressure")
@@ -266,14 +259,14 @@ class Derivation:
             return
         if (elevation_m := self._station.elevation_m) is not None:
             self._reduce_to_sea_level(observed, here, elevation_m)
-            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here)
+            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here.quality)
         self._derive_tendency(observed, here)
 
     def _reduce_to_sea_level(self, observed: _Observed, here: Known, elevation_m: float) -> None:
         temperature = self._ask(self._sources.temperature, "air_temperature", observed)
         if temperature is None:
             return
-        vapour = self._ask(self._sources.humidity or self._sources.temperature, _VAPOUR_PRESSURE, observed)
+        vapour = self._ask(self._sources.humidity or self._sources.temperature, VAPOUR_PRESSURE, observed)
         warm = self._speaker(self._sources.temperature, observed).temperature
         moist = self._speaker(self._sources.humidity or self._sources.temperature, observed).vapour_pressure
         time_ms = observed.time_ms
@@ -288,8 +281,10 @@ class Derivation:
             then_hpa = moist.mean(long_ago_ms, time_ms)
             mean_hpa = vapour.value if then_hpa is None else (vapour.value + then_hpa) / 2
         sea_level_hpa = pressure.air_pressure_at_mean_sea_level(here.value, elevation_m, mean_degc, mean_hpa)
-        made_of = [one for one in (here, temperature, vapour) if one is not None]
-        if observed.put("air_pressure_at_mean_sea_level", sea_level_hpa, *made_of) and is_short:
+        flag = worse(here.quality, temperature.quality)
+        if vapour is not None:
+            flag = worse(flag, vapour.quality)
+        if observed.put("air_pressure_at_mean_sea_level", sea_level_hpa, flag) and is_short:
             observed.reasons["air_pressure_at_mean_sea_level"] = SHORT_HISTORY
 
     def _speaker(self, source: str, observed: _Observed) -> Past:
@@ -299,10 +294,10 @@ class Derivation:
         then_hpa = _about(observed, THREE_HOURS_MS)
         if then_hpa is None:
             return
-        observed.put("tendency_of_air_pressure", here.value - then_hpa, here)
+        observed.put("tendency_of_air_pressure", here.value - then_hpa, here.quality)
         if (middle_hpa := _about(observed, THREE_HOURS_MS // 2)) is not None:
             code = pressure.tendency_characteristic(then_hpa, middle_hpa, here.value)
-            observed.put("characteristic_of_pressure_tendency", code, here)
+            observed.put("characteristic_of_pressure_tendency", code, here.quality)
         self._indicate(observed, here.value - then_hpa)
 
     def _indicate(self, observed: _Observed, tendency_hpa: float) -> None:
@@ -320,12 +315,12 @@ class Derivation:
             southern=None if latitude is None else latitude < 0,
             wind_from_deg=None if wind is None or (speed is not None and speed.value == 0) else wind.value,
         )
-        observed.put("zambretti_indication", number, Known(observed.time_ms, sea_level_hpa, flag))
+        observed.put("zambretti_indication", number, flag)
 
 
 def worse(one: Quality, other: Quality) -> Quality:
     """Return that of two flags which trusts less."""
-    return one if _BADNESS[one] >= _BADNESS[other] else other
+    return one if one is other or _BADNESS[one] >= _BADNESS[other] else other
 
 
 def _about(observed: _Observed, age_ms: int) -> float | None:
