@@ -23,6 +23,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ _BEHIND_MS = 1000
 _ASK_PERIOD_NS = 1_000_000_000
 _TIMEX_SIZE = 512  # struct timex is 208 bytes with 64-bit time_t; the rest is room for future fields
 _TIME_ERROR = 5  # adjtimex(2): "the clock is not synchronised"
+_boottime_ns = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 _BOOT_ID_LENGTH = 8
 
@@ -75,7 +77,7 @@ class SystemClock(Clock):
     def __init__(
         self,
         *,
-        boottime_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        boottime_ns: Callable[[], int] = _boottime_ns,
         wall_ns: Callable[[], int] = time.time_ns,
         adjtimex: Callable[[], int] | None = None,
         boot_id: Path = _BOOT_ID,
@@ -203,9 +205,9 @@ class SystemClock(Clock):
             before_ns = self._boottime_ns()
             wall_ns = self._wall_ns()
             apart_ns = self._boottime_ns() - before_ns
-            readings.append((apart_ns, before_ns + apart_ns // 2, wall_ns))
             if apart_ns <= _APART_NS_MAX:
-                break
+                return before_ns + apart_ns // 2, wall_ns
+            readings.append((apart_ns, before_ns + apart_ns // 2, wall_ns))
         _, boot_ns, wall_ns = min(readings)
         return boot_ns, wall_ns
 

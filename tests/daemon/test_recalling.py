@@ -1,5 +1,5 @@
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,14 +9,21 @@ from weatherd.daemon import recalling
 from weatherd.daemon.recalling import recall
 from weatherd.errors import JournalUnavailable
 from weatherd.journal import SqliteJournal
-from weatherd.model import Event, Observation, Quality, Station
-from weatherd.processing.documents import Document, DocumentEncoder
+from weatherd.model import Event, Observation, Quality, Station, Statistics
+from weatherd.processing.documents import Document, DocumentEncoder, time_ms_of
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 
 
-def observation(observed_at_ms: int, value: float = 1000.0) -> Observation:
+def observation(
+    observed_at_ms: int,
+    value: float = 1000.0,
+    *,
+    calibration: str = "",
+    labels: Mapping[str, str] = {},
+    statistics: Mapping[str, Statistics] = {},
+) -> Observation:
     return Observation(
         sensor="barometer",
         model="BMP280",
@@ -24,6 +31,9 @@ def observation(observed_at_ms: int, value: float = 1000.0) -> Observation:
         recorded_at_ms=observed_at_ms,
         values={"air_pressure": value},
         quality={"air_pressure": Quality.GOOD},
+        statistics=statistics,
+        labels=labels,
+        calibration=calibration,
         clock_synchronized=True,
     )
 
@@ -83,6 +93,37 @@ async def test_a_day_before_the_newest_entry_counts_however_long_the_station_was
     await bench.row([observation(NOON_MS)])
     await bench.clock.advance(180 * 86_400)
     assert await bench.recall() == [1000.0]
+
+
+async def test_of_what_is_old_one_a_minute_of_each_transmitter_is_shown(bench: Bench) -> None:
+    """Derivation remembers no more of it; to decode a day of ten-second reports would take a Pi ten seconds."""
+    start_ms = bench.clock.now_ms()
+    every_ten_seconds = range(start_ms, start_ms + 3 * MINUTE_MS, 10_000)
+    await bench.row(
+        [observation(time_ms, labels={"channel": label}) for time_ms in every_ten_seconds for label in ("{A}", "B")]
+    )
+    await bench.clock.advance(76 * 60)
+    await bench.row([observation(bench.clock.now_ms() + number) for number in range(5)])
+    await bench.recall()
+    old = [document for document in bench.recalled if document.labels]
+    assert [document.labels["channel"] for document in old] == ["{A}", "B"] * 3
+    assert [time_ms_of(document.timestamp) - start_ms for document in old[::2]] == [0, MINUTE_MS, 2 * MINUTE_MS]
+    assert len(bench.recalled) - len(old) == 5
+
+
+async def test_each_total_and_each_change_of_a_calibration_is_shown(bench: Bench) -> None:
+    """However old, the newest total tells which tips are owed, and the newest calibration whether it has changed."""
+    total = {"air_pressure": Statistics(1, total=5)}
+    await bench.row(
+        [
+            *(observation(NOON_MS + number, statistics=total) for number in range(3)),
+            *(observation(NOON_MS + number, 1003.0) for number in range(3)),
+            observation(NOON_MS, 1004.0, calibration="0badc0de"),
+        ]
+    )
+    await bench.clock.advance(76 * 60)
+    await bench.row([observation(bench.clock.now_ms(), 1005.0)])
+    assert await bench.recall() == [1000.0, 1000.0, 1000.0, 1003.0, 1004.0, 1005.0]
 
 
 async def test_an_empty_journal_shows_nothing(bench: Bench) -> None:

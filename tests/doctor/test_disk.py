@@ -93,6 +93,14 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
     assert (found.state, found.code) == (State.FAIL, "disk.no_folder")
 
 
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+    """A journal.path that names a folder is a mistake in the configuration."""
+    (tmp_path / "journal.db").mkdir()
+    (found,) = examine(tmp_path)
+    assert (found.state, found.code) == (State.FAIL, "disk.no_file")
+    assert f"{tmp_path}/journal.db/journal.db" in found.hint
+
+
 def test_a_folder_of_somebody_else_is_told_with_the_way_to_get_it(shared: Path) -> None:
     """Who may not write is told by name, and by what command he may."""
     shared.chmod(0o555)

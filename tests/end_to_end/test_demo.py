@@ -12,7 +12,7 @@ from tests.end_to_end.stations import environment, weatherd
 
 
 async def test_the_demo_shows_a_station_a_fault_and_its_recovery(tmp_path: Path) -> None:
-    """It says where to look, shows a whole document and then short ones, a lost sensor and its return, and lost 0."""
+    """It says where to look, shows a whole document and short ones, rain, a lost sensor and its return, and lost 0."""
     code, out, errors = await weatherd("demo", "--for", "27", folder=tmp_path)
     assert (code, errors) == (0, "")
     assert re.search(r"Logstash +a stand-in at http://127\.0\.0\.1:\d+", out)
@@ -20,8 +20,10 @@ async def test_the_demo_shows_a_station_a_fault_and_its_recovery(tmp_path: Path)
     document = json.loads(out[out.index("{") : out.index("\n}\n") + 2])
     assert document["event"]["dataset"] == "weatherd.observation"
     assert document["station"]["id"] == "demo"
-    for model in ("air pressure ", "relative humidity ", "wind speed "):
-        assert model in out
+    for shown in ("air pressure ", "relative humidity ", "wind speed ", "illuminance ", "wind from direction "):
+        assert shown in out
+    assert "rainfall amount of day 1.118 mm" in out  # four tips, and not one more for all their bouncing
+    assert "missing (no_answer)" in out
     lost, found = out.index("hygrometer is lost: "), out.index("hygrometer is back")
     assert lost < found
     summary = re.search(r"observations and events (\d+), delivered (\d+), lost 0$", out.strip())

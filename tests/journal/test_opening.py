@@ -100,10 +100,11 @@ async def test_a_folder_that_takes_no_file_is_named(desk: Desk) -> None:
 
 
 async def test_a_folder_in_the_place_of_the_file_is_told(desk: Desk) -> None:
-    """A folder is no journal."""
+    """A folder is no journal; the hint says what to write instead."""
     desk.path.mkdir()
-    with pytest.raises(JournalUnavailable, match="unable to open database file"):
+    with pytest.raises(JournalUnavailable, match=f"{desk.path} is a folder, and the journal is a file") as caught:
         await desk.open()
+    assert f'"{desk.path}/journal.db"' in caught.value.hint
 
 
 async def test_a_file_of_another_kind_is_kept_aside_as_it_is(desk: Desk) -> None:

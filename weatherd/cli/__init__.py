@@ -51,7 +51,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Tell a mistake in the command line the way all mistakes are told; 64 is what sysexits has for it."""
         self.print_usage(sys.stderr)
-        self.exit(os.EX_USAGE, f"error: cli.usage: {message}\nhint:  see `{self.prog} --help`\n")
+        hint = f"see `{self.prog} --help`"
+        if message.startswith("unrecognized") and ".toml" in message:
+            hint = "a configuration is named with --config FILE"
+        self.exit(os.EX_USAGE, f"error: cli.usage: {message}\nhint:  {hint}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"weatherd {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run the daemon")
+    run = _add_command(
+        commands, "run", "run the daemon", "Runs until Ctrl-C or SIGTERM; SIGHUP lets it read FILE again."
+    )
     _add_config(run)
     run.add_argument(
         "--log-format",
@@ -69,35 +74,62 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
-    demo = commands.add_parser("demo", help="run a whole station on emulated chips, with a stand-in for Logstash")
+    demo = _add_command(
+        commands,
+        "demo",
+        "run a whole station on emulated chips, with a stand-in for Logstash",
+        "Needs no hardware and no configuration, and leaves nothing behind.",
+    )
     demo.add_argument("--port", type=_port, default=0, metavar="N", help="of the stand-in; a free one by default")
     demo.add_argument("--for", type=_seconds, dest="duration_s", metavar="SECONDS", help="stop by itself after so long")
     demo.set_defaults(command=_demo)
 
-    check = commands.add_parser("check", help="show every mistake in the configuration")
+    check = _add_command(
+        commands,
+        "check",
+        "show every mistake in the configuration",
+        "Touches no bus; exit code 0 if it is right, else 78.",
+    )
     _add_config(check)
     check.set_defaults(command=_check)
 
-    doctor = commands.add_parser("doctor", help="try everything that the station needs, and tell how to mend it")
+    doctor = _add_command(
+        commands,
+        "doctor",
+        "try everything that the station needs, and tell how to mend it",
+        "Leaves nothing behind, and asks a running daemon what it holds; exit code 0 if nothing failed, else 1.",
+    )
     _add_config(doctor)
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)
 
-    scan = commands.add_parser("scan", help="show which chips answer on the I2C bus, and their configuration")
+    scan = _add_command(
+        commands,
+        "scan",
+        "show which chips answer on the I2C bus, and their configuration",
+        "All of it is TOML: paste it into weatherd.toml.",
+    )
     scan.add_argument("--bus", type=_bus, default=1, metavar="N", help='of /dev/i2c-N (1), or "simulated"')
     scan.set_defaults(command=_scan)
 
-    status = commands.add_parser("status", help="ask the running daemon how it is")
+    status = _add_command(
+        commands,
+        "status",
+        "ask the running daemon how it is",
+        "Looks for it in RUNTIME_DIRECTORY; without that, in /run/weatherd and the user's own runtime folder.",
+    )
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(command=_status)
 
-    journal = commands.add_parser("journal", help="take documents out of the journal, and see what was refused")
+    journal = _add_command(commands, "journal", "take documents out of the journal, and see what was refused")
     _add_journal_commands(journal.add_subparsers(required=True, metavar="COMMAND"))
     return parser
 
 
 def _add_journal_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    export = commands.add_parser("export", help="write documents as NDJSON or CSV")
+    export = _add_command(
+        commands, "export", "write documents as NDJSON or CSV", "Those of all times, if none is given."
+    )
     _add_journals_config(export)
     export.add_argument(
         "--from", type=_time, dest="from_", metavar="TIME", help="the earliest @timestamp: 2026-11-23T15:14:10Z"
@@ -109,16 +141,21 @@ def _add_journal_commands(commands: "argparse._SubParsersAction[_Parser]") -> No
     export.add_argument("--output", type=Path, metavar="FILE", help="a new file, instead of the standard output")
     export.set_defaults(command=_export, parser=export)
 
-    quarantine = commands.add_parser("quarantine", help="show which documents were refused, and why")
+    quarantine = _add_command(commands, "quarantine", "show which documents were refused, and why")
     _add_journals_config(quarantine)
     quarantine.add_argument("--json", action="store_true", help="NDJSON with everything, for programs")
     quarantine.set_defaults(command=_quarantine)
 
-    requeue = commands.add_parser("requeue", help="try documents in quarantine again: all, if none are named")
+    requeue = _add_command(commands, "requeue", "try documents in quarantine again: all, if none are named")
     _add_journals_config(requeue)
     requeue.add_argument("--sink", metavar="NAME", help="those that this sink refused")
     requeue.add_argument("--seq", type=_seq, nargs="+", default=(), metavar="N", help="these alone")
     requeue.set_defaults(command=_requeue)
+
+
+def _add_command(commands: "argparse._SubParsersAction[_Parser]", name: str, does: str, more: str = "") -> _Parser:
+    """Add a command whose own help begins with what the list of all says of it."""
+    return commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}. {more}".rstrip())
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

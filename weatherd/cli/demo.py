@@ -2,12 +2,13 @@
 `weatherd demo`: the whole station on emulated chips, with nothing but this machine.
 
 The chips stand in the weather of one recorded day, at the present time of day. The real drivers read them, the real
-daemon keeps and posts what they say, and a stand-in takes it as Logstash would. After a while a chip is unplugged, and
-plugged in again.
+daemon keeps and posts what they say, and a stand-in takes it as Logstash would. After a while somebody pours water
+through the rain gauge, and a chip is unplugged, and plugged in again.
 """
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -20,19 +21,26 @@ import msgspec
 
 from weatherd import config
 from weatherd.cli.run import heed_signals, run_loop
+from weatherd.cli.shown import line
 from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon
 from weatherd.logs import make_log
-from weatherd.model import QUANTITIES
+from weatherd.testing.gpio import SimulatedGpio
 from weatherd.testing.logstash import LogstashStandIn
 from weatherd.testing.weather import HTU21D_ADDRESS, RecordedDay, simulated_bus
+
+POURED_AFTER_S = 3.0
+TIPS = 4
+TIP_S = 1.5
 
 FAULT_AFTER_S = 10.0
 FAULT_S = 4.0
 
-_ADDED_BY_LOGSTASH = {"host", "http", "url", "user_agent"}
+SHOWN_WHOLE = "barometer"
+RAIN_LINE = 17
+"""Both as in demo.toml."""
 
-_UNITS = {"1": "", "g/m3": "g/m³", "degC": "°C", "deg": "°", "W/m2": "W/m²"}
+_ADDED_BY_LOGSTASH = {"host", "http", "url", "user_agent"}
 
 
 def demo(port: int, duration_s: float | None) -> int:
@@ -79,7 +87,11 @@ class _Demo:
             return self._sum_up(daemon)
 
     async def _run_beside(self, daemon: Daemon) -> None:
-        others = [asyncio.create_task(self._write_wind(daemon)), asyncio.create_task(self._unplug_once())]
+        others = [
+            asyncio.create_task(self._write_wind(daemon)),
+            asyncio.create_task(self._pour_once(daemon)),
+            asyncio.create_task(self._unplug_once()),
+        ]
         try:
             await daemon.run()
         finally:
@@ -87,7 +99,7 @@ class _Demo:
                 task.cancel()
             for outcome in await asyncio.gather(*others, return_exceptions=True):
                 if isinstance(outcome, Exception):
-                    self._say(f"the program on the mast could not go on: {outcome}")
+                    self._say(f"what happens beside the station could not go on: {outcome}")
 
     def _write_configuration(self) -> Path:
         text = resources.files("weatherd.cli").joinpath("demo.toml").read_text()
@@ -120,16 +132,30 @@ class _Demo:
             weather = self._day.at(self._clock.now_ms())
             record = {
                 "wind_m_s": weather["wind_speed"],
-                "wind_deg": weather["wind_from_direction"],
                 "ghi_w_m2": weather["surface_downwelling_shortwave_flux_in_air"],
             }
             writer.write(msgspec.json.encode(record) + b"\n")
             await writer.drain()
             await asyncio.sleep(1.0)
 
+    async def _pour_once(self, daemon: Daemon) -> None:
+        """Tip the bucket of the rain gauge; its contact bounces as no good one does."""
+        gpio = daemon.parts.gpio
+        assert isinstance(gpio, SimulatedGpio)
+        await daemon.ready.wait()
+        await self._until(POURED_AFTER_S, 9)
+        self._say(f"now water is poured through the rain gauge: {TIPS} tips, and its contact bounces 50 times at each")
+        for _ in range(TIPS):
+            gpio.pulse(RAIN_LINE, width_s=0.1, bounces=50, bounce_s=0.02)
+            await asyncio.sleep(TIP_S)
+
+    async def _until(self, after_s: float, share: int) -> None:
+        """Wait for the moment of something; where the demo is short, for a share of its time."""
+        await asyncio.sleep(after_s if self._duration_s is None else min(after_s, self._duration_s / share))
+
     async def _unplug_once(self) -> None:
         chip = self._chips.chips[HTU21D_ADDRESS]
-        await asyncio.sleep(FAULT_AFTER_S if self._duration_s is None else min(FAULT_AFTER_S, self._duration_s / 3))
+        await self._until(FAULT_AFTER_S, 3)
         self._say("now the hygrometer is unplugged, in the middle of a measurement")
         chip.unplug_after(2)
         await asyncio.sleep(FAULT_S)
@@ -137,27 +163,16 @@ class _Demo:
         self._say("now it is plugged in again; the station will notice by itself")
 
     def _show(self, event: Mapping[str, Any]) -> None:
-        when = str(event.get("@timestamp", ""))[11:19]
-        if "message" in event:
-            print(f"{when}  event       {event['message']}", flush=True)
-            return
-        if not self._shown:
+        if not self._shown and event.get("sensor", {}).get("name") == SHOWN_WHOLE:
             self._shown = True
             self._show_whole(event)
-        sensor = event.get("sensor", {}).get("name", "?")
-        values = [_value(name, value) for name, value in event.get("weather", {}).items()]
-        missing = [
-            f"{name} missing ({event['quality_reasons'].get(name)})"
-            for name, flag in event.get("quality", {}).items()
-            if flag == "missing"
-        ]
-        print(f"{when}  {sensor:<10}  {'  '.join(values + missing)}", flush=True)
+        print(line(event, shutil.get_terminal_size().columns if sys.stdout.isatty() else None), flush=True)
 
     def _show_whole(self, event: Mapping[str, Any]) -> None:
         """Show one document without what Logstash adds to it, and `weatherd`'s pipeline takes away again."""
         document = {name: value for name, value in event.items() if name not in _ADDED_BY_LOGSTASH}
         document["event"] = {name: value for name, value in event["event"].items() if name != "original"}
-        print("\nThe first observation, as Elasticsearch would keep it; later ones in short, each as it is accepted:")
+        print("\nAn observation, as Elasticsearch would keep it; the others in short, each as it is accepted:")
         print(msgspec.json.format(msgspec.json.encode(document)).decode(), end="\n\n", flush=True)
 
     def _say(self, sentence: str) -> None:
@@ -185,8 +200,3 @@ def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
-
-
-def _value(quantity: str, value: float) -> str:
-    unit = QUANTITIES[quantity].unit
-    return f"{quantity.replace('_', ' ')} {value:g} {_UNITS.get(unit, unit)}"

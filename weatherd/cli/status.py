@@ -86,7 +86,7 @@ def _quality(flags: Mapping[str, str], reasons: Mapping[str, str]) -> str:
 def _sink(sink: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {sink['name']:<20} {sink['state']:<10} {sink['delivered_count']:,} delivered, {sink['lag']:,} to send"
     if sink["backlog"]:
-        yield f"    {sink['backlog']:,} of them are backlog; the newest go first"
+        yield f"    backlog {sink['backlog']:,} of them; the newest go first"
     if sink["attempt_next_in_s"] is not None:
         yield f"    next attempt in {sink['attempt_next_in_s']:.0f} s"
     yield from _error(sink["error"])

@@ -3,6 +3,21 @@
 from weatherd.config.kinds import Address
 from weatherd.config.load import load, parse
 from weatherd.config.schema import (
+    Clock,
+    Config,
+    Derive,
+    Gpio,
+    I2c,
+    Journal,
+    Log,
+    Logstash,
+    Queue,
+    Sinks,
+    Station,
+    Tls,
+)
+from weatherd.config.secrets import read_password
+from weatherd.config.sensors import (
     Anemometer,
     Attribute,
     Bh1750,
@@ -10,28 +25,15 @@ from weatherd.config.schema import (
     Bmp280,
     Calibration,
     CircuitPython,
-    Clock,
-    Config,
-    Derive,
-    Gpio,
     Htu21d,
-    I2c,
     Installed,
-    Journal,
     JsonLines,
     Limits,
-    Log,
-    Logstash,
     Mapped,
-    Queue,
     RainGauge,
     Sensor,
-    Sinks,
-    Station,
-    Tls,
     WindVane,
 )
-from weatherd.config.secrets import read_password
 
 __all__ = [
     "Address",

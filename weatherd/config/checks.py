@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import fields
 
-from weatherd.config import schema
+from weatherd.config import schema, sensors
 from weatherd.config.locate import KeyPath
 from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password
 from weatherd.config.words import choice, nearest, quoted
@@ -44,7 +44,7 @@ def together(*keys: str) -> Callable[..., Found]:
 def one_source(given: KeysView[str]) -> Found:
     """Refuse a sensor that has neither a command nor an address, or both."""
     if given >= {"command", "listen"}:
-        yield ("listen",), "goes not together with command; keep one of the two"
+        yield ("listen",), "does not go together with command; keep one of the two"
     elif not given & {"command", "listen"}:
         yield (), "needs a command to start or an address to listen at"
 
@@ -115,7 +115,7 @@ def points_or_a_line(given: KeysView[str]) -> Found:
     """Refuse a calibration that is a table and a line at once."""
     for key in ("offset", "slope"):
         if "points" in given and key in given:
-            yield ("points",), f"goes not together with {key}; keep one of the two"
+            yield ("points",), f"does not go together with {key}; keep one of the two"
 
 
 def points_increase(given: KeysView[str], points: Sequence[Any]) -> Found:
@@ -169,7 +169,7 @@ def _yields(sensor: Any) -> Collection[str]:
     """Return the quantities of a sensor: those that it maps, or that have calibration or limits; none if unknown."""
     if isinstance(quantities := getattr(sensor, "quantities", None), Mapping):
         return list(quantities)
-    if not isinstance(sensor, Struct) or isinstance(sensor, schema.Installed):
+    if not isinstance(sensor, Struct) or isinstance(sensor, sensors.Installed):
         return ()
     hints = {field.name: field.type for field in fields(sensor)}
     keys, *_ = get_args(hints.get("calibration") or hints.get("limits")) or ((),)
@@ -282,14 +282,14 @@ def positions_differ(position_ohms: Sequence[Any]) -> Found:
 
 
 CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
-    schema.Calibration: (points_or_a_line, points_increase),
+    sensors.Calibration: (points_or_a_line, points_increase),
     schema.Derive: (wind_chills_a_temperature,),
     schema.Station: (together("latitude", "longitude"),),
-    schema.Bmp280: (whole_multiple, limits_are_narrower),
-    schema.Htu21d: (whole_multiple, limits_are_narrower),
-    schema.Bmp180: (whole_multiple, limits_are_narrower),
-    schema.Bh1750: (whole_multiple, limits_are_narrower),
-    schema.CircuitPython: (
+    sensors.Bmp280: (whole_multiple, limits_are_narrower),
+    sensors.Htu21d: (whole_multiple, limits_are_narrower),
+    sensors.Bmp180: (whole_multiple, limits_are_narrower),
+    sensors.Bh1750: (whole_multiple, limits_are_narrower),
+    sensors.CircuitPython: (
         whole_multiple,
         units_convert,
         concerns_what_it_yields,
@@ -297,12 +297,12 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
         address_is_given_once,
         heat_has_a_temperature,
     ),
-    schema.Installed: (whole_multiple, limits_are_narrower),
-    schema.RainGauge: (limits_are_narrower,),
-    schema.Anemometer: (limits_are_narrower,),
-    schema.WindVane: (whole_multiple, positions_differ),
-    schema.Mapped: (wraps_a_counter,),
-    schema.JsonLines: (
+    sensors.Installed: (whole_multiple, limits_are_narrower),
+    sensors.RainGauge: (limits_are_narrower,),
+    sensors.Anemometer: (limits_are_narrower,),
+    sensors.WindVane: (whole_multiple, positions_differ),
+    sensors.Mapped: (wraps_a_counter,),
+    sensors.JsonLines: (
         one_source,
         none_or_a_second,
         units_convert,

@@ -8,8 +8,7 @@ of its own, or empty, and then the reader is told what was found and what is all
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -25,8 +24,34 @@ SENSORS_GROUP = "weatherd.sensors"
 """The entry point group in which other packages name their sensors."""
 
 
+_CIRCUITPYTHON = 'is read by "circuitpython", with class = "{}"'
+_HTU21D = 'is read as an "htu21d"'
+_CHIPS: Mapping[str, str] = {
+    "bme280": _CIRCUITPYTHON.format("adafruit_bme280.basic.Adafruit_BME280_I2C"),
+    "bme680": _CIRCUITPYTHON.format("adafruit_bme680.Adafruit_BME680_I2C"),
+    "bmp388": _CIRCUITPYTHON.format("adafruit_bmp3xx.BMP3XX_I2C"),
+    "bmp390": _CIRCUITPYTHON.format("adafruit_bmp3xx.BMP3XX_I2C"),
+    "sht30": _CIRCUITPYTHON.format("adafruit_sht31d.SHT31D"),
+    "sht31": _CIRCUITPYTHON.format("adafruit_sht31d.SHT31D"),
+    "sht40": _CIRCUITPYTHON.format("adafruit_sht4x.SHT4x"),
+    "sht41": _CIRCUITPYTHON.format("adafruit_sht4x.SHT4x"),
+    "sht45": _CIRCUITPYTHON.format("adafruit_sht4x.SHT4x"),
+    "sht21": _HTU21D,
+    "si7021": _HTU21D,
+}
+"""Chips that people name as a driver, and how they are read."""
+
+
+def how_it_is_read(chip: str) -> str:
+    """Tell how a chip is read that has no driver of its name; nothing if nobody knows."""
+    known = _CHIPS.get(chip.lower())
+    return f"{quoted(chip)} {known}" if known else ""
+
+
 def installed_drivers() -> Sequence[str]:
     """Return the names of the drivers that other packages bring along."""
+    from importlib.metadata import entry_points  # 0.8 MB, for the few who have such a driver
+
     return sorted({entry_point.name for entry_point in entry_points(group=SENSORS_GROUP)})
 
 
@@ -174,11 +199,11 @@ def _elsewhere(text: str, credentials: str | None) -> str:
 
 ByteSize = Annotated[
     int,
-    Text(parse_size, 'a number and a unit such as "256 MB" (kB, MB, GB, KiB, MiB, GiB)'),
+    Text(parse_size, 'a number, a space and a unit, such as "256 MB" (kB, MB, GB, KiB, MiB, GiB)'),
     Shown(write_size),
 ]
 Duration = Annotated[
-    float, Text(parse_duration, 'a number and a unit such as "30 d" (s, min, h, d)'), Shown(write_duration)
+    float, Text(parse_duration, 'a number, a space and a unit, such as "30 d" (s, min, h, d)'), Shown(write_duration)
 ]
 Url = Annotated[str, Text(parse_url, "an http or https URL with a host")]
 Listen = Annotated[

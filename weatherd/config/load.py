@@ -1,14 +1,14 @@
 """Read a configuration file into a `Config`, or tell every mistake in it."""
 
-import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from weatherd.config.checks import CHECKS
-from weatherd.config.kinds import installed_drivers
+from weatherd.config.kinds import how_it_is_read, installed_drivers
 from weatherd.config.locate import KeyPath, Lines, locate
 from weatherd.config.schema import Config
+from weatherd.config.syntax import syntax_mistake
 from weatherd.config.walk import Walk
 from weatherd.config.words import dotted
 from weatherd.errors import ConfigError
@@ -66,10 +66,10 @@ def parse(text: str, folder: Path, name: str = "the configuration") -> Config:
     except RecursionError:
         raise _mistaken(name, [ConfigError.Mistake(1, "", "lists or tables are nested too deeply")]) from None
     except tomllib.TOMLDecodeError as error:
-        raise _mistaken(name, [_syntax_mistake(text, error)]) from None
+        raise _mistaken(name, [syntax_mistake(text, error)]) from None
     except ValueError:  # Python's own limit for integers, which tomllib lets through
         raise _mistaken(name, [ConfigError.Mistake(1, "", "a number has thousands of digits")]) from None
-    walk = Walk(folder, CHECKS, installed_drivers)
+    walk = Walk(folder, CHECKS, installed_drivers, how_it_is_read)
     config: Config = walk.read(Config, document)
     if walk.mistakes:
         raise _mistaken(
@@ -82,13 +82,6 @@ def parse(text: str, folder: Path, name: str = "the configuration") -> Config:
 def _mistaken(name: str, mistakes: Sequence[ConfigError.Mistake]) -> ConfigError:
     count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     return ConfigError(f"{count} in {name}", _MEND, mistakes=mistakes)
-
-
-def _syntax_mistake(text: str, error: tomllib.TOMLDecodeError) -> ConfigError.Mistake:
-    message, _, where = str(error).partition(" (at ")
-    if place := re.match(r"line (\d+), column (\d+)", where):
-        return ConfigError.Mistake(int(place[1]), "", f"not TOML: {message} (column {place[2]})")
-    return ConfigError.Mistake(text.count("\n") + 1, "", f"not TOML: {message} (at the end)")
 
 
 def _line(lines: Lines, path: KeyPath) -> int:

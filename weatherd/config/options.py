@@ -70,7 +70,11 @@ class Option(NamedTuple):
     def show(self, value: Any) -> str:
         """Return a value that was found, written as people write this type."""
         shown = self._mark(Shown)
-        return shown.write(value) if shown and self.words and type(value) is int else found(value)
+        if not (shown and self.words and type(value) is int):
+            return found(value)
+        if f"0x{value}" in map(shown.write, self.words):
+            return f"{value} without 0x before it"
+        return shown.write(value)
 
     def describe(self) -> str:
         """Return in words what is allowed."""

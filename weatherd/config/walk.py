@@ -34,16 +34,22 @@ class Walk:
         folder: Where relative paths are counted from.
         checks: What is asked of each table beyond its keys.
         more_tags: Tells the tags that other packages bring along.
+        about: Tells what is known of a tag that there is not; nothing if nothing is.
 
     Attributes:
         mistakes: Key path and message of each, in the order of the walk.
     """
 
     def __init__(
-        self, folder: Path, checks: Mapping[type, Sequence[Check]], more_tags: Callable[[], Sequence[str]] = tuple
+        self,
+        folder: Path,
+        checks: Mapping[type, Sequence[Check]],
+        more_tags: Callable[[], Sequence[str]] = tuple,
+        about: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._folder = folder
         self._more_tags = more_tags
+        self._about = about
         self._checks = checks
         self.mistakes: list[tuple[KeyPath, str]] = []
 
@@ -95,14 +101,17 @@ class Walk:
         tag_key = structs[0].__struct_config__.tag_field
         if tag_key is None:
             return self._table(structs[0], table, path)
-        by_tag = {
-            tag: struct for struct in structs if struct.__struct_config__.tag is None for tag in self._more_tags()
-        } | {str(tag): struct for struct in structs if (tag := struct.__struct_config__.tag) is not None}
+        by_tag = {str(tag): struct for struct in structs if (tag := struct.__struct_config__.tag) is not None}
         tag = table.get(tag_key)
+        if not isinstance(tag, str) or tag not in by_tag:
+            untagged = [struct for struct in structs if struct.__struct_config__.tag is None]
+            by_tag = {tag: struct for struct in untagged for tag in self._more_tags()} | by_tag
         if isinstance(tag, str) and tag in by_tag:
             return self._table(by_tag[tag], table, path)
         what = f"found {found(tag)}; allowed" if tag_key in table else "missing; needed"
-        self._mistake((*path, tag_key), f"{what} is {choice([quoted(tag) for tag in by_tag])}")
+        known = self._about(tag) if isinstance(tag, str) else ""
+        words = [f"{what} is {choice([quoted(tag) for tag in by_tag])}", *filter(None, [known])]
+        self._mistake((*path, tag_key), "; ".join(words))
         common = [field for field in fields(structs[0]) if all(_has(other, field) for other in structs)]
         return SimpleNamespace(**self._fields(common, table, path))
 
@@ -112,7 +121,7 @@ class Walk:
         if tag_key := struct.__struct_config__.tag_field:
             known.append(tag_key)
         for key in table.keys() - known:
-            self._unknown((*path, key), known)
+            self._unknown((*path, key), known, next(_deeper(struct, key), ""))
         values = self._fields(fields(struct), table, path)
         self._check(struct, values, table.keys(), path)
         return struct(**values) if len(self.mistakes) == mistakes_before else SimpleNamespace(**values)
@@ -149,8 +158,9 @@ class Walk:
                 for where, message in check(**{name: known[name] for name in wanted}):
                     self._mistake((*path, *where), message)
 
-    def _unknown(self, path: KeyPath, known: Sequence[str]) -> None:
-        self._mistake(path, f"unknown key; {nearest(str(path[-1]), known)}")
+    def _unknown(self, path: KeyPath, known: Sequence[str], meant: str = "") -> None:
+        words = f"did you mean {quoted(meant)}?" if meant else nearest(str(path[-1]), known)
+        self._mistake(path, f"unknown key; {words}")
 
     def _mistake(self, path: KeyPath, message: str) -> None:
         self.mistakes.append((path, message))
@@ -158,3 +168,11 @@ class Walk:
 
 def _has(struct: type[Struct], field: FieldInfo) -> bool:
     return any(other.name == field.name and other.type == field.type for other in fields(struct))
+
+
+def _deeper(struct: type[Struct], key: str) -> Iterator[str]:
+    """Return where a key would be right in the tables of this table: ``sinks.logstash``."""
+    for field in fields(struct):
+        for option in options_of(field.type):
+            if option.is_table and key in {inner.encode_name for inner in fields(option.base)}:
+                yield f"{field.encode_name}.{key}"

@@ -50,7 +50,8 @@ def choice(words: Sequence[str], last: str = "or") -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return what to write instead of an unknown word: the nearest known one, or else all of them."""
     known = list(known)
-    if near := difflib.get_close_matches(word[:TEXT_LENGTH_MAX], known, n=1):
+    around = [name for name in known if word in name.split("_")]  # humidity is relative_humidity, and no humidex
+    if near := difflib.get_close_matches(word[:TEXT_LENGTH_MAX], around or known, n=1, cutoff=0.0 if around else 0.6):
         return f"did you mean {quoted(near[0])}?"
     return f"known is {choice(known)}" if len(known) == 1 else f"known are {choice(known, 'and')}"
 

@@ -68,9 +68,7 @@ class Timekeeper:
     def _release_if_late(self) -> None:
         if self._journal.is_holding and self._clock.boottime_s() >= self._held_until_s:
             self._journal.release()
-            message = (
-                "nobody says that the time is right; documents go out with the times that the station takes it to be"
-            )
+            message = "nobody says that the time is right; documents go out with the station's own estimate, and say so"
             self._log.warning("timekeeping.unsynchronized", message=message)
 
     async def _correct(self) -> None:

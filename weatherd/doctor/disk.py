@@ -151,7 +151,10 @@ def _words(number: int, folder: Path) -> tuple[str, str, str]:
 
 
 def _foreign_file(path: Path) -> Finding | None:
-    """Return what stands against a journal that is there already: it is another user's than the folder."""
+    """Return what stands against what is there already: no file, or another user's than the folder."""
+    if path.is_dir():
+        hint = f'set journal.path to a file in it: "{path}/journal.db"'
+        return fail("disk", "journal", "disk.no_file", f"{path} is a folder, and the journal is a file", hint)
     owner = path.parent.stat().st_uid if os.geteuid() == 0 else os.geteuid()
     for file in _files(path):
         if file.stat().st_uid != owner and (

@@ -106,6 +106,10 @@ def _make_file(path: Path) -> None:
             f"there is no folder {path.parent} for the journal",
             f"mount the disk, or make the folder: `mkdir {path.parent}`, owned by the daemon's user",
         )
+    if path.is_dir():
+        raise JournalUnavailable(
+            f"{path} is a folder, and the journal is a file", f'set journal.path to a file in it: "{path}/journal.db"'
+        )
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640))
     except FileExistsError:

@@ -62,7 +62,11 @@ def humidex(temperature_degc: float, relative_humidity: float) -> float | None:
         Felt like so many degC; None below 20 degC, for a dew point of 0 degC or less, and where it is less than a
         degree above the temperature: Environment Canada does not report it there.
     """
-    dew_point_degc = dew_point_temperature(temperature_degc, relative_humidity)
+    return humidex_of(temperature_degc, dew_point_temperature(temperature_degc, relative_humidity))
+
+
+def humidex_of(temperature_degc: float, dew_point_degc: float) -> float | None:
+    """Return the humidex of air with this dew point; None as above."""
     if temperature_degc < _HUMIDEX_DEGC_MIN or dew_point_degc <= 0:
         return None
     vapour_hpa = 6.11 * math.exp(5417.753 * (1 / 273.16 - 1 / (dew_point_degc + ZERO_CELSIUS_K)))

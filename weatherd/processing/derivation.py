@@ -7,14 +7,27 @@ a sensor says itself, and outside of its domain a quantity is absent.
 """
 
 import datetime as dt
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from weatherd.model import Quality, Station
 from weatherd.processing import comfort, humidity, pressure
 from weatherd.processing.documents import Document, time_ms_of
-from weatherd.processing.past import APART_MS_MAX, THREE_HOURS_MS, TWELVE_HOURS_MS, Dating, Known, Past, worse
+from weatherd.processing.past import (
+    APART_MS_MAX,
+    ESTIMATED,
+    FINAL,
+    RECALLED,
+    THREE_HOURS_MS,
+    TWELVE_HOURS_MS,
+    VAPOUR_PRESSURE,
+    Dating,
+    Known,
+    Past,
+    worse,
+)
 from weatherd.processing.zambretti import zambretti
 
 SHORT_HISTORY = "short_history"
@@ -25,8 +38,8 @@ NO_HUMIDITY = "no_humidity"
 
 PASTS_MAX = 200
 """
-Transmitters whose past is remembered, as many as there may be sensors; 0.1 MB each at most. With one more, the one that
-was silent for longest is forgotten.
+Transmitters whose past is remembered, as many as there may be sensors. With one more, the one that was silent for
+longest is forgotten.
 """
 
 # Outside of these the formulas mean nothing, and some have no value at all: nothing is derived from a fault.
@@ -38,21 +51,12 @@ _DOMAINS: Mapping[str, tuple[float, float]] = {
     "wind_speed": (0.0, 100.0),
     "wind_from_direction": (0.0, 360.0),
 }
-_REMEMBERED = frozenset({"air_temperature", "relative_humidity", "air_pressure"})
 _UNCORRECTED = "uncorrected_air_temperature"
-_VAPOUR_PRESSURE = "vapour pressure"  # remembered beside the quantities, and none itself
+_REMEMBERED = frozenset({"air_temperature", "relative_humidity", "air_pressure"})
 
 _MINUTE_LENGTH = len("2026-11-23T15:14")
 
 _ABOUT_TWELVE_HOURS_MS = TWELVE_HOURS_MS - 30 * 60_000  # in half an hour the weather of then is still the same
-
-_OF_HUMIDITY: Mapping[str, Callable[[float, float], float | None]] = {
-    "dew_point_temperature": humidity.dew_point_temperature,
-    "frost_point_temperature": humidity.frost_point_temperature,
-    "mass_concentration_of_water_vapor_in_air": humidity.absolute_humidity,
-    "heat_index_of_air_temperature": comfort.heat_index,
-    "humidex": comfort.humidex,
-}
 
 
 class Sources(NamedTuple):
@@ -70,7 +74,7 @@ EACH_FOR_ITSELF = Sources()
 _NO_PAST = Past()  # of those of whom nothing need be remembered
 
 
-class _Observed(NamedTuple):
+class _Observed(msgspec.Struct, frozen=True):
     """One observation, while it is derived from; `known` is what of it lies within the domains."""
 
     sensor: str
@@ -82,12 +86,12 @@ class _Observed(NamedTuple):
     quality: dict[str, Quality]
     reasons: dict[str, str]
 
-    def put(self, quantity: str, value: float | None, *made_of: Known) -> bool:
+    def put(self, quantity: str, value: float | None, flag: Quality) -> bool:
         """Add a derived value, unless there is none or the sensor has said it itself; return whether it was added."""
         if value is None or quantity in self.values:
             return False
         self.values[quantity] = value
-        self.quality[quantity] = functools.reduce(worse, [one.quality for one in made_of])
+        self.quality[quantity] = flag
         return True
 
 
@@ -144,7 +148,7 @@ class Derivation:
             reasons=reasons,
             labels=labels,
             calibration=calibration,
-            dating=Dating.FINAL if clock_offset_ms is None or is_final else Dating.ESTIMATED,
+            dating=FINAL if clock_offset_ms is None or is_final else ESTIMATED,
         )
         if not observed.known:
             return
@@ -171,12 +175,12 @@ class Derivation:
             reasons={},
             labels=document.labels,
             calibration=document.sensor.calibration,
-            dating=Dating.RECALLED,
+            dating=RECALLED,
         )
 
     def _settle(self, clock_offset_ms: int | None) -> None:
         """Forget what was remembered under an estimate of the time once another one, or the time itself, is known."""
-        if self._clock_offset_ms not in {None, clock_offset_ms}:
+        if self._clock_offset_ms is not None and self._clock_offset_ms != clock_offset_ms:
             for past in self._pasts.values():
                 past.forget_estimates()
         elif clock_offset_ms != self._clock_offset_ms:
@@ -196,25 +200,19 @@ class Derivation:
         calibration: str,
         dating: Dating,
     ) -> _Observed:
-        known = {
-            quantity: Known(time_ms, values[quantity], quality[quantity])
-            for quantity in _DOMAINS
-            if quantity in values and _is_known(quantity, values[quantity])
-        }
+        known = {}
+        for quantity, value in values.items():
+            domain = _DOMAINS.get(quantity)
+            if domain is not None and domain[0] <= value <= domain[1]:
+                known[quantity] = Known(time_ms, value, quality[quantity])
         is_remembered = sensor in self._named or not _REMEMBERED.isdisjoint(known)
         past = self._past(sensor, labels, calibration) if is_remembered else _NO_PAST
         observed = _Observed(sensor, time_ms, known, past, dating, values, quality, reasons)
         if not is_remembered:
             return observed
         if (vapour := self._vapour_pressure(observed)) is not None:
-            known[_VAPOUR_PRESSURE] = vapour
-        for quantity, series in (
-            ("air_temperature", past.temperature),
-            (_VAPOUR_PRESSURE, past.vapour_pressure),
-            ("air_pressure", past.pressure),
-        ):
-            if quantity in known and known[quantity].quality not in {Quality.ERRONEOUS, Quality.MISSING}:
-                series.add(known[quantity], dating)
+            known[VAPOUR_PRESSURE] = vapour
+        past.add(known, dating)
         if sensor in self._named:
             past.newest.update(known)
         return observed
@@ -257,11 +255,17 @@ class Derivation:
         return temperature, _of_cooler_air(moisture, temperature, observed.values.get(_UNCORRECTED))
 
     def _derive_from_humidity(self, observed: _Observed) -> None:
-        pair = self._pair(observed)
-        if pair is None:
+        vapour, pair = observed.known.get(VAPOUR_PRESSURE), self._pair(observed)
+        if vapour is None or pair is None:
             return
-        for quantity, formula in _OF_HUMIDITY.items():
-            observed.put(quantity, formula(pair[0].value, pair[1].value), *pair)
+        degc, flag = pair[0].value, vapour.quality
+        dew_point_degc = humidity.dew_point_of(vapour.value)
+        observed.put("dew_point_temperature", dew_point_degc, flag)
+        observed.put("frost_point_temperature", humidity.frost_point_of(vapour.value), flag)
+        water_g_m3 = humidity.absolute_humidity_of(degc, vapour.value)
+        observed.put("mass_concentration_of_water_vapor_in_air", water_g_m3, flag)
+        observed.put("heat_index_of_air_temperature", comfort.heat_index(degc, pair[1].value), flag)
+        observed.put("humidex", comfort.humidex_of(degc, dew_point_degc), flag)
 
     def _derive_wind_chill(self, observed: _Observed) -> None:
         if self._sources.temperature not in {"", observed.sensor}:
@@ -270,7 +274,7 @@ class Derivation:
         wind = self._ask(self._sources.wind, "wind_speed", observed)
         if temperature is not None and wind is not None:
             chill_degc = comfort.wind_chill(temperature.value, wind.value)
-            observed.put("wind_chill_of_air_temperature", chill_degc, temperature, wind)
+            observed.put("wind_chill_of_air_temperature", chill_degc, worse(temperature.quality, wind.quality))
 
     def _derive_from_pressure(self, observed: _Observed) -> None:
         here = observed.known.get("air_pressure")
@@ -278,36 +282,33 @@ class Derivation:
             return
         if (elevation_m := self._station.elevation_m) is not None:
             self._reduce_to_sea_level(observed, here, elevation_m)
-            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here)
+            observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here.quality)
         self._derive_tendency(observed, here)
 
     def _reduce_to_sea_level(self, observed: _Observed, here: Known, elevation_m: float) -> None:
         temperature = self._ask(self._sources.temperature, "air_temperature", observed)
         if temperature is None:
             return
-        vapour = self._ask(self._sources.humidity or self._sources.temperature, _VAPOUR_PRESSURE, observed)
+        vapour = self._ask(self._sources.humidity or self._sources.temperature, VAPOUR_PRESSURE, observed)
         warm = self._speaker(self._sources.temperature, observed).temperature
         moist = self._speaker(self._sources.humidity or self._sources.temperature, observed).vapour_pressure
         time_ms = observed.time_ms
         long_ago_ms = time_ms - TWELVE_HOURS_MS
-        recalled = observed.dating is not Dating.ESTIMATED
+        recalled = observed.dating is not ESTIMATED
         then = warm.mean(long_ago_ms, time_ms - _ABOUT_TWELVE_HOURS_MS, recalled=recalled)
-        is_short = then is None
+        reason = SHORT_HISTORY if then is None else ""
         if then is None:
             then = warm.mean(time_ms - _ABOUT_TWELVE_HOURS_MS, time_ms, recalled=recalled)
-        is_moist = vapour is not None
         if vapour is None:
             vapour = moist.mean(time_ms, long_ago_ms, recalled=recalled)
+            reason = reason or (NO_HUMIDITY if vapour else "")
         moist_then = None if vapour is None else moist.mean(long_ago_ms, time_ms, recalled=recalled)
-        mean_degc = _mean(temperature, then)
-        mean_hpa = 0.0 if vapour is None else _mean(vapour, moist_then)
+        mean_degc, flag = _mean(temperature, then)
+        mean_hpa, moist_flag = (0.0, flag) if vapour is None else _mean(vapour, moist_then)
         sea_level_hpa = pressure.air_pressure_at_mean_sea_level(here.value, elevation_m, mean_degc, mean_hpa)
-        made_of = [one for one in (here, temperature, then, vapour, moist_then) if one is not None]
-        if observed.put("air_pressure_at_mean_sea_level", sea_level_hpa, *made_of):
-            if is_short:
-                observed.reasons["air_pressure_at_mean_sea_level"] = SHORT_HISTORY
-            elif vapour is not None and not is_moist:
-                observed.reasons["air_pressure_at_mean_sea_level"] = NO_HUMIDITY
+        flag = worse(here.quality, worse(flag, moist_flag))
+        if observed.put("air_pressure_at_mean_sea_level", sea_level_hpa, flag) and reason:
+            observed.reasons["air_pressure_at_mean_sea_level"] = reason
 
     def _speaker(self, source: str, observed: _Observed) -> Past:
         return observed.past if not source or source == observed.sensor else self._past(source, {})
@@ -317,22 +318,24 @@ class Derivation:
         if then is None:
             return
         tendency = Known(observed.time_ms, here.value - then.value, worse(here.quality, then.quality))
-        observed.put("tendency_of_air_pressure", tendency.value, tendency)
+        observed.put("tendency_of_air_pressure", tendency.value, tendency.quality)
         if (middle := _about(observed, THREE_HOURS_MS // 2)) is not None:
             code = pressure.tendency_characteristic(then.value, middle.value, here.value)
-            observed.put("characteristic_of_pressure_tendency", code, here, middle, then)
+            observed.put("characteristic_of_pressure_tendency", code, worse(tendency.quality, middle.quality))
         self._indicate(observed, tendency)
 
     def _indicate(self, observed: _Observed, tendency: Known) -> None:
         sea_level_hpa = observed.values.get("air_pressure_at_mean_sea_level")
         if sea_level_hpa is None:
             return
-        flag = observed.quality["air_pressure_at_mean_sea_level"]
+        flag = worse(observed.quality["air_pressure_at_mean_sea_level"], tendency.quality)
         latitude = self._station.latitude
         speed = self._ask(self._sources.wind, "wind_speed", observed)
         wind = self._ask(self._sources.wind, "wind_from_direction", observed)
         if speed is not None and speed.value == 0:
             wind = None  # a calm has no direction
+        if wind is not None:
+            flag = worse(flag, wind.quality)
         number = zambretti(
             sea_level_hpa,
             tendency.value,
@@ -340,8 +343,7 @@ class Derivation:
             southern=None if latitude is None else latitude < 0,
             wind_from_deg=None if wind is None else wind.value,
         )
-        made_of = [one for one in (tendency, wind) if one is not None]
-        observed.put("zambretti_indication", number, Known(observed.time_ms, sea_level_hpa, flag), *made_of)
+        observed.put("zambretti_indication", number, flag)
 
 
 def _of_cooler_air(moisture: Known, temperature: Known, board_degc: float | None) -> Known:
@@ -350,25 +352,24 @@ def _of_cooler_air(moisture: Known, temperature: Known, board_degc: float | None
 
     The vapour is the same, and only warmth sets them apart.
     """
-    if board_degc is None or not _is_known("air_temperature", board_degc):
+    least, greatest = _DOMAINS["air_temperature"]
+    if board_degc is None or not least <= board_degc <= greatest:
         return moisture
     vapour_hpa = humidity.vapour_pressure(board_degc, moisture.value)
-    return moisture._replace(value=100 * vapour_hpa / humidity.saturation_vapour_pressure(temperature.value))
+    percent = 100 * vapour_hpa / humidity.saturation_vapour_pressure(temperature.value)
+    return Known(moisture.time_ms, percent, moisture.quality)
 
 
-def _is_known(quantity: str, value: float) -> bool:
-    least, greatest = _DOMAINS[quantity]
-    return least <= value <= greatest
-
-
-def _mean(now: Known, then: Known | None) -> float:
-    return now.value if then is None else (now.value + then.value) / 2
+def _mean(now: Known, then: Known | None) -> tuple[float, Quality]:
+    if then is None:
+        return now.value, now.quality
+    return (now.value + then.value) / 2, worse(now.quality, then.quality)
 
 
 def _about(observed: _Observed, age_ms: int) -> Known | None:
     """Return the pressure so long ago, or a little later or earlier."""
     then_ms = observed.time_ms - age_ms
     series = observed.past.pressure
-    recalled = observed.dating is not Dating.ESTIMATED
+    recalled = observed.dating is not ESTIMATED
     later = series.mean(then_ms, then_ms + APART_MS_MAX, recalled=recalled)
     return series.mean(then_ms, then_ms - APART_MS_MAX, recalled=recalled) if later is None else later

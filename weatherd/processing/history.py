@@ -8,7 +8,7 @@ mean less and less with the distance.
 """
 
 import math
-from collections import deque
+from array import array
 
 MINUTE_MS = 60_000
 HOUR_MINUTES = 60
@@ -31,6 +31,7 @@ class History:
         "_lowest",
         "_means",
         "_minute",
+        "_minutes",
         "_newest_ms",
         "_reference",
         "_since_ms",
@@ -40,11 +41,10 @@ class History:
 
     def __init__(self) -> None:
         self.stuck_at: float | None = None
-        self._means: deque[tuple[int, float]] = deque()
         self._begin()
 
     def _begin(self) -> None:
-        self._means.clear()
+        self._minutes, self._means = array("q"), array("d")
         self._minute = self._count = self._since_ms = self._newest_ms = 0
         self._sum = 0.0
         self._lowest, self._highest = math.inf, -math.inf
@@ -59,8 +59,8 @@ class History:
         """Come to the time of the next value: begin anew if it is out of reach, or close the minute before it."""
         if abs(time_ms - self._newest_ms) > GAP_MS_MAX:
             self._begin()
-        elif self._count and (minute := _minute(time_ms)) > self._minute:
-            self._close(minute)
+        elif self._count and time_ms > self._minute * MINUTE_MS:
+            self._close(_minute(time_ms))
 
     def change(self, value: float, time_ms: int) -> tuple[float, float] | None:
         """
@@ -85,7 +85,7 @@ class History:
 
     def mean(self) -> float:
         """Return the mean of the whole minutes, where `span` is known."""
-        return sum(mean for _, mean in self._means) / len(self._means)
+        return sum(self._means) / len(self._means)
 
     def take(self, value: float, time_ms: int) -> None:
         """Take in a value that is believed, unless it is late; its time was reached."""
@@ -102,18 +102,15 @@ class History:
     def _close(self, minute: int) -> None:
         mean = self._sum / self._count
         self._reference = mean, self._newest_ms
-        self._means.append((self._minute, mean))
+        self._minutes.append(self._minute)
+        self._means.append(mean)
         self._lowest, self._highest = min(self._lowest, mean), max(self._highest, mean)
         self._sum, self._count = 0.0, 0
-        while (oldest := self._means[0])[0] < minute - HOUR_MINUTES:
-            self._means.popleft()
-            if not self._lowest < oldest[1] < self._highest:
-                self._survey()
-
-    def _survey(self) -> None:
-        """Find the extremes anew, because one of them is more than an hour old."""
-        means = [mean for _, mean in self._means]
-        self._lowest, self._highest = min(means), max(means)
+        while self._minutes[0] < minute - HOUR_MINUTES:
+            del self._minutes[0]
+            oldest = self._means.pop(0)
+            if not self._lowest < oldest < self._highest:  # one of the extremes is more than an hour old
+                self._lowest, self._highest = min(self._means), max(self._means)
 
 
 def _minute(time_ms: int) -> int:

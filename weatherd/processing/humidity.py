@@ -44,7 +44,12 @@ def dew_point_temperature(temperature_degc: float, relative_humidity: float) -> 
     Raises:
         ValueError: If the humidity is 0 or less.
     """
-    return _saturated_at(temperature_degc, relative_humidity, *_WATER)
+    return dew_point_of(_some_vapour_pressure(temperature_degc, relative_humidity))
+
+
+def dew_point_of(vapour_pressure_hpa: float) -> float:
+    """Return the dew point in degC of air with this partial pressure of water vapour, above 0."""
+    return _saturated_at(vapour_pressure_hpa, *_WATER)
 
 
 def frost_point_temperature(temperature_degc: float, relative_humidity: float) -> float | None:
@@ -62,17 +67,31 @@ def frost_point_temperature(temperature_degc: float, relative_humidity: float) -
     Raises:
         ValueError: If the humidity is 0 or less.
     """
-    frost_point_degc = _saturated_at(temperature_degc, relative_humidity, *_ICE)
+    return frost_point_of(_some_vapour_pressure(temperature_degc, relative_humidity))
+
+
+def frost_point_of(vapour_pressure_hpa: float) -> float | None:
+    """Return the frost point in degC of air with this partial pressure of water vapour, above 0; None as above."""
+    frost_point_degc = _saturated_at(vapour_pressure_hpa, *_ICE)
     return frost_point_degc if frost_point_degc < 0 else None
 
 
 def absolute_humidity(temperature_degc: float, relative_humidity: float) -> float:
     """Return the mass of water vapour in a cubic metre of air in g (WMO-No. 8, Annex 4.B); humidity in %."""
-    return 216.68 * vapour_pressure(temperature_degc, relative_humidity) / (ZERO_CELSIUS_K + temperature_degc)
+    return absolute_humidity_of(temperature_degc, vapour_pressure(temperature_degc, relative_humidity))
 
 
-def _saturated_at(temperature_degc: float, relative_humidity: float, slope: float, origin_degc: float) -> float:
+def absolute_humidity_of(temperature_degc: float, vapour_pressure_hpa: float) -> float:
+    """Return the mass of water vapour in a cubic metre of air in g, of its partial pressure."""
+    return 216.68 * vapour_pressure_hpa / (ZERO_CELSIUS_K + temperature_degc)
+
+
+def _some_vapour_pressure(temperature_degc: float, relative_humidity: float) -> float:
     if relative_humidity <= 0:
         raise ValueError("air without water has no dew point")
-    logarithm = math.log(vapour_pressure(temperature_degc, relative_humidity) / _AT_ZERO_HPA)
+    return vapour_pressure(temperature_degc, relative_humidity)
+
+
+def _saturated_at(vapour_pressure_hpa: float, slope: float, origin_degc: float) -> float:
+    logarithm = math.log(vapour_pressure_hpa / _AT_ZERO_HPA)
     return origin_degc * logarithm / (slope - logarithm)

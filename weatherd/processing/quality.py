@@ -46,6 +46,7 @@ _EPSILON = 1e-9  # what floats lose: 0.5 hPa are no more than 0.5 hPa
 _CERTAINLY_MOVED = 2  # times the least change, so that a value at its edge does not get stuck each minute
 
 _Verdict = tuple[Quality, str]
+_ERRONEOUS = Quality.ERRONEOUS  # each look into an Enum is a call before Python 3.12
 _GOOD: _Verdict = (Quality.GOOD, "")
 
 Turned = Callable[[str, Mapping[str, str], bool], None]
@@ -102,6 +103,7 @@ class QualityControl:
         calibration: str = "",
     ) -> None:
         self._limits = limits
+        self._with_history = frozenset(quantity for quantity, its in limits.items() if _has_history(its))
         self._report_period_ms = report_period_s * 1000
         self._samples_min = samples_count * SAMPLES_SHARE_MIN - _EPSILON
         self._turned = turned
@@ -128,7 +130,7 @@ class QualityControl:
         transmitter = self._transmitter(labels)
         for quantity, value in reduced.values.items():
             limits = self._limits.get(quantity)
-            if limits is None or reduced.quality[quantity] is Quality.ERRONEOUS:
+            if limits is None or reduced.quality[quantity] is _ERRONEOUS:
                 continue
             if quantity in AMOUNTS:
                 reduced.check(quantity, *self._amount(transmitter, quantity, value, observed_at_ms))
@@ -136,11 +138,14 @@ class QualityControl:
             if not limits.min <= value <= limits.max:
                 reduced.check(quantity, Quality.ERRONEOUS, RANGE)
                 continue
-            history = transmitter.history(quantity)
-            was_stuck = history.is_stuck
-            reduced.check(quantity, *_compared(history, limits, value, observed_at_ms))
-            if history.is_stuck is not was_stuck and self._turned is not None:
-                self._turned(quantity, labels, history.is_stuck)
+            flag, reason = _GOOD
+            if quantity in self._with_history:
+                history = transmitter.history(quantity)
+                stuck_at = history.stuck_at
+                flag, reason = _compared(history, limits, value, observed_at_ms)
+                if history.stuck_at is not stuck_at and self._turned is not None:
+                    self._turned(quantity, labels, history.is_stuck)
+            reduced.check(quantity, flag, reason)
             if (spread := reduced.statistics.get(quantity)) and spread.count < self._samples_min:
                 reduced.check(quantity, Quality.DOUBTFUL, COMPLETENESS)
             if is_estimated and quantity in _OF_A_DAY:
@@ -172,7 +177,7 @@ class QualityControl:
                 continue
             if quantity in AMOUNTS:
                 transmitter.amounts_ms[quantity] = observed_at_ms
-            elif _was_believed(document, quantity):
+            elif quantity in self._with_history and _was_believed(document, quantity):
                 history = transmitter.history(quantity)
                 history.reach(observed_at_ms)
                 history.take(value, observed_at_ms)
@@ -209,6 +214,11 @@ def check_consistency(reduced: Reduced) -> None:
                 continue  # what is wrong itself convicts nobody
             reduced.check(low, Quality.INCONSISTENT, CONSISTENCY)
             reduced.check(high, Quality.INCONSISTENT, CONSISTENCY)
+
+
+def _has_history(limits: Limits) -> bool:
+    """Tell whether a value is compared with those before it."""
+    return not (limits.step is None and limits.step_doubtful is None and limits.least_change is None)
 
 
 def _compared(history: History, limits: Limits, value: float, time_ms: int) -> _Verdict:

@@ -22,6 +22,10 @@ NO_MEAN_DIRECTION = "no_mean_direction"
 NOT_MEASURED = "not_measured"
 """The reason for a missing value of a sensor that has measured, but not this quantity."""
 
+# Each look into an Enum is a call before Python 3.12.
+_GOOD, _UNCHECKED = Quality.GOOD, Quality.UNCHECKED
+_DIRECTION, _SUM = Reduction.DIRECTION, Reduction.SUM
+
 _NO_DIRECTION = 1e-6  # length of the mean vector below which opposite directions have cancelled out
 _ANY = Range()
 _ALONE = Statistics(1)
@@ -69,12 +73,12 @@ class Accumulator:
         self._rejected_count += spread.rejected
         if spread.total is not None:
             self._total = max(spread.total, self._total or 0)
-        if self._reduction is Reduction.DIRECTION:
+        if self._reduction is _DIRECTION:
             self._sines += spread.count * math.sin(math.radians(value))
             self._cosines += spread.count * math.cos(math.radians(value))
             return
         self._last = value
-        self._sum += value if self._reduction is Reduction.SUM else value * spread.count
+        self._sum += value if self._reduction is _SUM else value * spread.count
         self._min = min(self._min, value if spread.min is None else spread.min)
         self._max = max(self._max, value if spread.max is None else spread.max)
 
@@ -123,7 +127,7 @@ class Reduced:
     def check(self, quantity: str, flag: Quality, reason: str = "") -> None:
         """Flag a value as a test found it, unless another has found worse; the first of two equals keeps its reason."""
         before = self.quality[quantity]
-        if before is Quality.UNCHECKED and flag is Quality.GOOD:
+        if before is _UNCHECKED and flag is _GOOD:
             self.quality[quantity] = flag
         elif worse(before, flag) is not before:
             self.quality[quantity] = flag

@@ -150,6 +150,7 @@ class LineReader:
         self._time_zone = time_zone
         self._labels = labels
         self._repeat_window_ms = repeat_window_s * 1000
+        self._tells_apart = bool(repeat_window_s) or any(field.counter for field in fields.values())
         self._decoder = msgspec.json.Decoder(dict[str, Any])
         self._transmissions: dict[tuple[object, ...], int] = {}
         self._totals: dict[tuple[object, ...], float] = {}
@@ -180,7 +181,7 @@ class LineReader:
             self.counts["without_quantity"] += 1
             return None
         labels = self._read_labels(record)
-        transmitter = _transmitter(record, labels)
+        transmitter = _transmitter(record, labels) if self._tells_apart else ()
         observed_at_ms = None if self._observed_at is None else self._time(record, now_ms, tell)
         if self._repeat_window_ms and self._repeated(
             numbers, transmitter, now_ms if observed_at_ms is None else observed_at_ms
