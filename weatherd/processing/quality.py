@@ -48,6 +48,7 @@ _CERTAINLY_MOVED = 2  # times the least change, so that a value at its edge does
 _Verdict = tuple[Quality, str]
 _ERRONEOUS = Quality.ERRONEOUS  # each look into an Enum is a call before Python 3.12
 _GOOD: _Verdict = (Quality.GOOD, "")
+_STEPPED: _Verdict = (_ERRONEOUS, STEP)
 
 Turned = Callable[[str, Mapping[str, str], bool], None]
 """Is told, once each, that a quantity of the transmitter with these labels is stuck (True) or moves again."""
@@ -239,7 +240,7 @@ def _stepped(history: History, limits: Limits, value: float, time_ms: int) -> _V
     difference, minutes = change
     difference -= _EPSILON
     if limits.step is not None and difference > limits.step * minutes:
-        return Quality.ERRONEOUS, STEP
+        return _STEPPED
     if limits.step_doubtful is not None and difference > limits.step_doubtful * minutes:
         return Quality.DOUBTFUL, STEP
     return _GOOD
