@@ -25,6 +25,9 @@ name = "mast"
 driver = "jsonlines"
 listen = "localhost:1"
 quantities = { wind_speed = "v" }
+[[sensors]]
+name = "vane"
+driver = "wind_vane"
 """
 
 # What is not ours, not whole, or names files and drivers that are not here.

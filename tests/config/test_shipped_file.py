@@ -45,7 +45,7 @@ EXAMPLES = {
         "repeat_window_s",  # its default depends on others: a test of its own
     },
     "Calibration": {"points", "date", "note"},
-    "Derive": {"temperature", "humidity", "pressure", "wind"},
+    "Derive": {"temperature", "humidity", "pressure", "wind", "wind_direction"},
     "Limits": {"min", "max", "step", "step_doubtful", "least_change"},  # None: those of the standard
     "Mapped": {"field", "unit", "counter_max"},
     "Sinks": {"logstash"},

@@ -345,6 +345,21 @@ def test_a_value_of_another_time_is_not_taken(late_ms: int) -> None:
     assert values["altimeter_setting"] == pytest.approx(1015.485, abs=0.006), "which needs no temperature"
 
 
+def test_the_direction_may_come_from_a_vane_of_its_own() -> None:
+    """As in the usual kit: the indication takes its direction, and the mast's word on whether there is any wind."""
+    numbers = []
+    for speed, direction in ((4.0, 0.0), (4.0, 180.0), (0.0, 0.0)):
+        bench = Bench(temperature="screen", wind="mast", wind_direction="vane")
+        for time_ms in (NOON_MS, NOON_MS + 3 * HOUR_MS):
+            bench.observe({"wind_speed": speed}, time_ms, sensor="mast")
+            bench.observe({"wind_from_direction": direction}, time_ms, sensor="vane")
+            bench.observe({"air_temperature": 22.0}, time_ms, sensor="screen")
+            values = bench.observe({"air_pressure": 927.3}, time_ms, sensor="barometer")
+        numbers.append(values["zambretti_indication"])
+    north, south, calm = numbers
+    assert north > calm >= south, "a north wind is bad in the south"
+
+
 def test_the_wind_of_the_mast_chills_the_temperature_of_the_screen() -> None:
     """Wind chill stands beside the temperature that it is about, and in no other document."""
     bench = Bench(temperature="screen", wind="mast")

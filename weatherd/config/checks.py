@@ -162,6 +162,7 @@ _DERIVED_FROM = {
     "humidity": "relative_humidity",
     "pressure": "air_pressure",
     "wind": "wind_speed",
+    "wind_direction": "wind_from_direction",
 }
 
 

@@ -57,6 +57,7 @@ class Derive(Struct, frozen=True):
     humidity: Name | None = None
     pressure: Name | None = None
     wind: Name | None = None
+    wind_direction: Name | None = None
 
 
 class Queue(Struct, frozen=True):

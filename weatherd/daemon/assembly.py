@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from weatherd import config
 from weatherd.backoff import full_jitter, slowly
 from weatherd.clock import SystemClock
@@ -189,10 +191,9 @@ def assemble(
         journal, clock, log, happenings, hold_max_s=settings.clock.hold_max_s, delays=journal_delays
     )
     bus = bus_of(settings, clock, simulated)
-    derive = settings.derive
     derivation = Derivation(
         settings.station,
-        Sources(derive.temperature or "", derive.humidity or "", derive.pressure or "", derive.wind or ""),
+        Sources(**{key: name or "" for key, name in msgspec.structs.asdict(settings.derive).items()}),
     )
     calibrations = CalibrationHistory(happenings)
     quality_controls: dict[str, QualityControl] = {}

@@ -66,6 +66,7 @@ class Sources(NamedTuple):
     humidity: str = ""
     pressure: str = ""
     wind: str = ""
+    wind_direction: str = ""
 
 
 EACH_FOR_ITSELF = Sources()
@@ -331,7 +332,7 @@ class Derivation:
         flag = worse(observed.quality["air_pressure_at_mean_sea_level"], tendency.quality)
         latitude = self._station.latitude
         speed = self._ask(self._sources.wind, "wind_speed", observed)
-        wind = self._ask(self._sources.wind, "wind_from_direction", observed)
+        wind = self._ask(self._sources.wind_direction or self._sources.wind, "wind_from_direction", observed)
         if speed is not None and speed.value == 0:
             wind = None  # a calm has no direction
         if wind is not None:
