@@ -33,7 +33,7 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     [
         ({}, None),
         ({"WATCHDOG_USEC": "30000000"}, 30.0),
-        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}, 30.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "ours"}, 30.0),
         ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
         ({"WATCHDOG_USEC": "soon"}, None),
     ],
@@ -41,4 +41,6 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
 )
 def test_the_watchdog_is_fed_only_if_it_is_ours(environment: dict[str, str], period_s: float | None) -> None:
     """The period comes from the manager, and only for the process it means."""
+    pid = {"ours": str(os.getpid())}
+    environment = {name: pid.get(value, value) for name, value in environment.items()}
     assert Notifier(environment).watchdog_period_s == period_s
