@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.stations import CHIPS, RunningStation, documents, eventually
-from tests.faults.trials import COUNTER, Trial
+from tests.faults.trials import COUNTER, OWED_AFTER_S, Trial
 
 MakeTrial = Callable[..., Trial]
 
@@ -37,6 +37,7 @@ async def _unplug_all(trial: Trial) -> None:
                 await asyncio.sleep(1.0)
                 running.process.send_signal(signal.SIGUSR2)
             await _until_chips_are(running, "working")
+            await asyncio.sleep(2 * OWED_AFTER_S)  # the last "found" is owed only then
             await trial.kill(running)
         await trial.settle()
 
