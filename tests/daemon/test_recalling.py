@@ -165,7 +165,8 @@ async def test_a_document_of_another_version_is_passed_over(bench: Bench, monkey
         .replace(b'},"quality"', b'}],"quality"')
     )
     without_time = encode(observation(NOON_MS), 3).replace(b'"@timestamp":"2', b'"@timestamp":"x')
-    documents = [odd, encode(observation(NOON_MS), 2), b"", without_time]
+    without_zone = encode(observation(NOON_MS), 4).replace(b'.000Z",', b'.000",', 1)
+    documents = [odd, encode(observation(NOON_MS), 2), b"", without_time, without_zone]
     assert recalling._show(documents, [bench.recalled.append]) == 1
 
 

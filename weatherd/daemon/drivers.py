@@ -1,7 +1,5 @@
 """From the configuration of a sensor to its driver, and to what it is wired to; each is imported only if configured."""
 
-import os
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +8,7 @@ import structlog
 
 from weatherd import config
 from weatherd.clock import SystemClock
+from weatherd.journal import mark_of
 from weatherd.ports import Clock, Sensor, Source
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def make_rain_gauge(
     from weatherd.sensors.rain_gauge import RainGauge
     from weatherd.sensors.tally import TallyFile
 
-    file = runtime_folder / f"{settings.name}-{zlib.crc32(os.fsencode(journal.absolute())):08x}.tally"
+    file = runtime_folder / f"{settings.name}-{mark_of(journal)}.tally"
     return RainGauge(
         gpio,
         settings.name,

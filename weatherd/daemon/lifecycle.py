@@ -128,13 +128,7 @@ class Daemon:
             UnavailableError: If a port to listen on is taken.
         """
         try:
-            await self._open_journal()
-            await self._recall(self.parts.recalls)
-        except JournalUnavailable as error:
-            if not error.may_pass:
-                raise
-            self.parts.recorder.pause(error)
-        try:
+            await self._take_up()
             await self._open_doors()
             self._tell_start()
             async with asyncio.TaskGroup() as group:
@@ -143,6 +137,16 @@ class Daemon:
             await self._close()
         self._log.info("daemon.stopped", message=f"the station has stopped: {status.sentence(self.parts)}")
         return self._next
+
+    async def _take_up(self) -> None:
+        """Go on where the journal ends, or without it where only the disk keeps it from being opened."""
+        try:
+            await self._open_journal()
+            await self._recall(self.parts.recalls)
+        except JournalUnavailable as error:
+            if not error.may_pass:
+                raise
+            self.parts.recorder.pause(error)
 
     async def _open_journal(self) -> None:
         """Open the journal, and go on where it ends."""

@@ -24,7 +24,12 @@ def memory_file(folder: Path, journal: Path) -> Path | None:
         return None
     if not os.access(folder, os.W_OK | os.X_OK) or file_system_of(folder) not in _IN_MEMORY:
         return None
-    return folder / f"journal-{zlib.crc32(os.fsencode(journal.absolute())):08x}.tail"
+    return folder / f"journal-{mark_of(journal)}.tail"
+
+
+def mark_of(journal: Path) -> str:
+    """Return eight hex digits that tell a journal's files from another's in a folder that both use."""
+    return f"{zlib.crc32(os.fsencode(journal.absolute())):08x}"
 
 
 def file_system_of(path: Path, mounts: Path = _MOUNTS) -> str:

@@ -194,7 +194,10 @@ def time_ms_of(stamp: str) -> int:
     Raises:
         ValueError: If it is none.
     """
-    return (dt.datetime.fromisoformat(stamp) - _EPOCH) // _MILLISECOND
+    moment = dt.datetime.fromisoformat(stamp)
+    if moment.tzinfo is None:
+        raise ValueError(f"{stamp} says no time zone")
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _clock(entry: Observation | Event) -> _Clock:

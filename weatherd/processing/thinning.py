@@ -10,7 +10,6 @@ is counted as rejected. Where there is no other, the minute is reduced from thes
 up whatever their flags: rain that is left out of a sum would be missing from the day.
 """
 
-import datetime as dt
 import functools
 import math
 from collections.abc import Hashable, Sequence
@@ -25,6 +24,7 @@ from weatherd.processing.documents import (
     iso_8601,
     rounded,
     rounded_statistics,
+    time_ms_of,
 )
 from weatherd.processing.limits import AMOUNTS, RANGE
 from weatherd.processing.past import worse
@@ -79,7 +79,7 @@ def _belonging(document: Document) -> Hashable:
 
 def _minute_end(stamp: str) -> str:
     """Return the end of the minute that a stamp lies in, which belongs to it, as an observation's period does."""
-    time_ms = round(dt.datetime.fromisoformat(stamp).timestamp() * 1000)
+    time_ms = time_ms_of(stamp)
     return iso_8601(-(-time_ms // _MINUTE_MS) * _MINUTE_MS)
 
 

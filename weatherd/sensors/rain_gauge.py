@@ -19,7 +19,7 @@ import structlog
 from weatherd.errors import Chattering
 from weatherd.model import Measurement
 from weatherd.ports import Clock
-from weatherd.processing.documents import Document
+from weatherd.processing.documents import Document, time_ms_of
 from weatherd.sensors.edges import EdgeSensor
 from weatherd.sensors.gpio import GpioChip
 from weatherd.sensors.rain import RATE_MM_PER_H_MAX, Day, Rate
@@ -91,7 +91,7 @@ class RainGauge(EdgeSensor):
         spread, amount = document.statistics.get(AMOUNT), (document.weather or {}).get(OF_DAY)
         if spread is None or spread.total is None or amount is None:
             return
-        time_ms = round(dt.datetime.fromisoformat(document.timestamp).timestamp() * 1000)
+        time_ms = time_ms_of(document.timestamp)
         self._recalled = Tally(spread.total, spread.total, self._day.number_of(time_ms), amount)
 
     async def close(self) -> None:
