@@ -18,10 +18,13 @@ help:
 demo: $(VENV)/.runtime
 	@exec $(BIN)/weatherd demo
 
-# The faults come alone: what a killed station owes goes by the clock, and beside other tests it would not have its time.
+# First what computes, then what waits, then what must be alone: what a station owes that is killed when it is busy goes
+# by the clock, and beside other tests it would not have its time.
+SLOW := tests/faults tests/installed
 test: check
-	$(BIN)/python -m pytest --ignore tests/faults --numprocesses auto --dist loadfile
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest $(SLOW:%=--ignore %) --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest $(SLOW) -m 'not alone' --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest tests/faults -m alone
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
