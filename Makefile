@@ -31,6 +31,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --package weatherd
 	MYPYPATH=bench $(BIN)/mypy bench/*.py
+	$(BIN)/mypy config/elk/setup.py
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.runtime
