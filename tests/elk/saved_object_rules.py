@@ -89,7 +89,7 @@ def panels_do_not_overlap(text: str) -> Iterator[str]:
 
 
 def references_resolve(text: str) -> Iterator[str]:
-    """Each layer, each choice and each layer of a map has its reference, to an object of the file; there is no other."""
+    """Each layer, each choice and each layer of a map has its reference to an object of the file; there is no other."""
     panel = Panel(text)
     objects = {(one["type"], one["id"]) for one in panel.objects}
     references = {one["name"]: (one["type"], one["id"]) for one in panel.dashboard["references"]}
