@@ -94,7 +94,9 @@ def reasons(say: Say) -> Lens:
 def reasons_of(say: Say, quantity: str) -> Columns:
     """Return the columns of one quantity's reasons."""
     field = f"quality_reasons.{quantity}"
-    return {"x": by_value(field, say("reason"), 20), "documents": count(say(quantity), where=f"{field}: *")}
+    # A reason may stand beside a good value, too: a pressure reduced with a short history.
+    where = f'{field}: * and not quality.{quantity}: "good"'
+    return {"x": by_value(field, say("reason"), 20), "documents": count(say(quantity), where=where)}
 
 
 def quality_of_stations(say: Say) -> Lens:
