@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.elk import day as days
 from tests.elk import engine
 
 
@@ -12,3 +13,9 @@ def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.E
         pytest.skip(f"an embedded Elasticsearch needs {missing}: openjdk-17-jdk-headless and maven of Debian")
     with engine.running(tmp_path_factory.mktemp("elasticsearch")) as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory) -> days.Day:
+    """Give a day of documents of every dataset that a real daemon made."""
+    return days.record(tmp_path_factory.mktemp("day"))

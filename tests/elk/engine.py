@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,17 @@ class Engine:
         Returns:
             The status of each: 201 created, 409 it was there already.
         """
+        months = [document["@timestamp"][:7].replace("-", ".") for document in documents]
+        return self.deliver(
+            (index.replace("%{+yyyy.MM}", month), document["event"]["id"], document)
+            for month, document in zip(months, documents, strict=True)
+        )
+
+    def deliver(self, sent: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[int]:
+        """Create documents, each given with its index and its id, and return the status of each."""
         lines: list[Mapping[str, Any]] = []
-        for document in documents:
-            month = document["@timestamp"][:7].replace("-", ".")
-            name = index.replace("%{+yyyy.MM}", month)
-            lines += [{"create": {"_index": name, "_id": document["event"]["id"]}}, document]
+        for index, id_, document in sent:
+            lines += [{"create": {"_index": index, "_id": id_}}, document]
         body = "".join(json.dumps(line) + "\n" for line in lines).encode()
         status, answer = self.ask("POST", "/_bulk?refresh=true", body)
         assert status == 200, answer
