@@ -1,8 +1,8 @@
 """
 What each view of the panel should show, computed from the documents themselves: no search, no saved object.
 
-A table is a mapping from the groups of a row to its numbers. Where several documents are equally late, any of their values
-may be the last: then a number is the set of them.
+A table is a mapping from the groups of a row to its numbers. Where several documents are equally late, any of their
+values may be the last: then a number is the set of them.
 """
 
 import datetime as dt
@@ -114,20 +114,13 @@ def some(how: Callable[[Sequence[float]], float], quantity: str, extreme: str = 
 def day(quantity: str, *, spread: bool) -> Compute:
     """Return how a curve with its extremes is computed."""
     least, most = ("min", "max") if spread else ("", "")
-    return curve(
-        average=some(mean, quantity), min=some(min, quantity, least), max=some(max, quantity, most)
-    )
+    return curve(average=some(mean, quantity), min=some(min, quantity, least), max=some(max, quantity, most))
 
 
 def rose(documents: Sequence[Json], _: int) -> Table:
     """Count the directions: each of the eight is 45 degrees wide, and north is around 0."""
-    places = [round(value / 45) % 8 if value % 45 != 22.5 else int(value // 45 + 1) % 8 for value in directions(documents)]
+    places = [int((value + 22.5) // 45) % 8 for value in values(documents, "wind_from_direction")]
     return {(name,): {"observations": places.count(place)} for place, name in enumerate(COMPASS)}
-
-
-def directions(documents: Sequence[Json]) -> list[float]:
-    """Return where the wind came from, in degrees."""
-    return values(documents, "wind_from_direction")
 
 
 def flagged(documents: Iterable[Json], flags: Iterable[str]) -> int:

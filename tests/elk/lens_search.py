@@ -1,8 +1,8 @@
 """
 The search that Kibana sends for one layer of a Lens view, and what its table shows of the answer.
 
-Only what the panel uses. Where Kibana sends `top_metrics` for a last value, which belongs to Elastic's own modules, stands
-`top_hits`, which says the same; and groups of time in which there is nothing are left out rather than filled in.
+Only what the panel uses. Where Kibana sends `top_metrics` for a last value, which is one of Elastic's own modules, there
+is `top_hits`, which says the same; groups of time in which there is nothing are left out rather than filled in.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

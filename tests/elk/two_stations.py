@@ -1,9 +1,9 @@
 """
 What two stations really sent of one recorded day, with all that can go wrong in it.
 
-`alamosa` sends the day as it was. `garden` has a mast that says more of the same day (rain, gusts, light), and wrong things
-now and then; a barometer, a chip that is not there, and a Logstash that refuses everything for a while. What it sent of
-the first hour is thinned, as after a long outage.
+`alamosa` sends the day as it was. `garden` has a mast that says more of the same day (rain, gusts, light), and wrong
+things now and then; a barometer, a chip that is not there, and a Logstash that refuses everything for a while. What it
+sent of the first hour is thinned, as after a long outage.
 """
 
 import asyncio
@@ -133,8 +133,8 @@ def _mast_lines() -> list[bytes]:
         hour, minute = int(record["time"][11:13]), int(record["time"][14:16])
         rain_mm = 0.2 if hour in {5, 6, 17} and minute % 7 == 0 else 0.0
         fallen_mm += rain_mm
-        said = record | {"rain_mm": rain_mm, "rain_of_day_mm": round(fallen_mm, 1), "rain_mm_h": rain_mm * 60}
-        said |= {"gust_m_s": record["wind_m_s"] * 1.5 + 0.1, "lx": max(0.0, record["ghi_w_m2"]) * 120}
+        said = record | {"rain_mm": rain_mm, "rain_of_day_mm": round(fallen_mm, 1), "rain_mm_h": 0.1 + hour}
+        said |= {"gust_m_s": record["wind_m_s"] * 1.5 + 0.1, "lx": 5 + max(0.0, record["ghi_w_m2"]) * 120}
         lines.append(json.dumps(said | _WRONG.get((hour, minute), {})).encode())
         lines += [_later(said, seconds) for seconds in ("10", "40") if hour == 0]
     return lines
@@ -150,7 +150,7 @@ _WRONG = {
 
 
 def _later(said: Json, seconds: str) -> bytes:
-    later = said | {"time": said["time"][:17] + seconds + "Z", "rain_mm": 0.0, "rain_mm_h": 0.0}
+    later = said | {"time": said["time"][:17] + seconds + "Z", "rain_mm": 0.0}
     return json.dumps(later | {"temp_c": round(said["temp_c"] - int(seconds) / 100, 2)}).encode()
 
 
