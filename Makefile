@@ -30,6 +30,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy --package weatherd
 	MYPYPATH=bench $(BIN)/mypy bench/*.py
 	MYPYPATH=config/elk/kibana $(BIN)/mypy config/elk/kibana/*.py
+	$(BIN)/mypy config/elk/setup.py
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.runtime

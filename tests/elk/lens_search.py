@@ -1,7 +1,7 @@
 """
 The search that Kibana sends for one layer of a Lens view, and what its table shows of the answer.
 
-Only what the panel uses. Where Kibana sends `top_metrics` for a last value, which is one of Elastic's own modules, there
+Only what the panel uses. Where Kibana sends `top_metrics` for a last value, which Elastic adds to the engine, there
 is `top_hits`, which says the same; groups of time in which there is nothing are left out rather than filled in.
 """
 

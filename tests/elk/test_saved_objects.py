@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.elk import kql
 from tests.elk.saved_object_rules import RULES, unknown_fields, used_fields
 from tests.elk.saved_objects import FILES, KIBANA, Panel, layers, map_layers, visualization
+from tests.test_documentation import actions
 
 Change = Callable[[Panel], object]
 
@@ -189,3 +191,28 @@ def test_a_panel_opens_with_the_last_day_and_renews_itself(text: str) -> None:
     assert attributes["refreshInterval"] == {"pause": False, "value": 30_000}
     assert [one["explicitInput"]["fieldName"] for one in panel.controls.values()] == ["sensor.name", "station.id"]
     assert json.loads(attributes["optionsJSON"])["hidePanelTitles"] is False
+
+
+def test_every_event_has_a_name_for_people(text: str) -> None:
+    """What can happen to a station is in the view of events under a name of its own, or as a loss, not as `other`."""
+    filters = layer(Panel(text), "events", "events")["columns"]["split"]["params"]["filters"]
+    named = {action for one in filters[:-1] for action in values(kql.parse(one["input"]["query"]))}
+    page = Path("docs/logstash.md").read_text(encoding="utf-8")
+    assert {*actions(), "station_started"} <= named
+    assert all(f"`{action}`" in page for action in named)
+    assert filters[-1]["input"]["query"].startswith("not ")
+
+
+def values(tree: kql.Tree) -> set[str]:
+    """Return the values that a query asks for."""
+    if isinstance(tree, kql.Combined):
+        return {value for part in tree.parts for value in values(part)}
+    return {tree.value.strip('"')} if isinstance(tree, kql.Is) and tree.value else set()
+
+
+def test_the_page_names_every_view_in_both_languages() -> None:
+    """docs/painel.md has a line for each view, under the titles that the panel has."""
+    page = Path("docs/painel.md").read_text(encoding="utf-8")
+    portuguese, english = (Panel(path.read_text(encoding="utf-8")).panels for path in FILES.values())
+    for one, other in zip(portuguese, english, strict=True):
+        assert f"| {one['title']} | {other['title']} |" in page

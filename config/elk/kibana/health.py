@@ -49,10 +49,9 @@ HAPPENINGS = {
 
 def tiles(say: Say) -> list[Lens]:
     """Show in four numbers whether anybody should look closer."""
-    not_good = f"{OBSERVATIONS} and quality.*: ({any_of(FLAGS[1:])})"
     return [
         tile("stations-heard", number("unique_count", "station.id", say("stations_heard"), decimals=0)),
-        tile("not-good", count(say("not_good"), where=not_good)),
+        tile("not-good", count(say("not_good"), where=f"quality.*: ({any_of(FLAGS[1:])})")),
         tile("unsynchronized", count(say("unsynchronized"), where="clock.synchronized: false")),
         tile("losses", count(say("losses"), where=f"event.action: ({any_of(LOSSES)})")),
     ]
