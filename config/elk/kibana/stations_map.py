@@ -39,8 +39,8 @@ def map_attributes(view: StationsMap, references: Sequence[Json]) -> Json:
         "refreshConfig": {"isPaused": False, "interval": 30_000},
         "query": kql(""),
         "filters": [],
-        # Where the stations are, the map cannot know before it has asked for them.
-        "settings": {"initialLocation": "AUTO_FIT_TO_BOUNDS", "autoFitToDataBounds": True},
+        # Opened where the stations are; the limit is for one that is alone, around which nothing has a size.
+        "settings": {"initialLocation": "AUTO_FIT_TO_BOUNDS", "maxZoom": 14},
     }
     return {
         "title": view.title,
@@ -57,7 +57,7 @@ def _base(view: StationsMap) -> Json:
         "id": "base",
         "label": view.basemap,
         "type": "EMS_VECTOR_TILE",
-        "sourceDescriptor": {"type": "EMS_TMS", "isAutoSelect": True},
+        "sourceDescriptor": {"type": "EMS_TMS", "isAutoSelect": True, "lightModeDefault": "road_map_desaturated"},
         "style": {"type": "EMS_VECTOR_TILE", "color": ""},
     } | _shown()
 
