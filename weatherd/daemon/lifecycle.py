@@ -327,7 +327,7 @@ class Daemon:
         period_s = min(STATUS_PERIOD_S, (self._notifier.watchdog_period_s or 2 * STATUS_PERIOD_S) / 2)
         pause_s = min(1.0, period_s)  # at first much changes
         while True:
-            if all(sampler.goes_on() for sampler in self._asked()):
+            if status.sampling_goes_on(self.parts):
                 self._notifier.alive()
             self._notifier.status(status.sentence(self.parts))
             await self._clock.sleep(pause_s)
