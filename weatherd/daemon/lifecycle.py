@@ -29,6 +29,7 @@ from weatherd.daemon.recalling import Recall, recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
+from weatherd.journal import memory_outlives_us
 from weatherd.model import Event
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
@@ -157,7 +158,7 @@ class Daemon:
         recorded_at_ms = await journal.newest_recorded_at_ms()
         if recorded_at_ms is not None:
             self._clock.not_before(recorded_at_ms)
-        if not journal.is_in_memory:
+        if not journal.is_in_memory and memory_outlives_us():  # else that is meant so: see its docstring
             message = (
                 "the runtime folder is not in memory: young observations are kept on the card, which wears it more"
             )
