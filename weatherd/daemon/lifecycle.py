@@ -12,6 +12,7 @@ Each loop is supervised on its own, so a mistake in one costs that one a restart
 
 import asyncio
 import gc
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from weatherd.daemon import status
 from weatherd.daemon.answers import answers
 from weatherd.daemon.assembly import JOURNAL_DELAY_S_MAX, assemble
 from weatherd.daemon.drivers import Log
+from weatherd.daemon.reaping import Reaper
 from weatherd.daemon.recalling import Recall, recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
@@ -195,6 +197,8 @@ class Daemon:
         else:
             self._start(group, "opening the journal", partial(self._open_journal_late, group))
         self._start(group, "watching", self._watch)
+        if os.getpid() == 1:
+            self._start(group, "reaping", Reaper(self._clock).run)
         self._start_sampling(group, [*self._asked(), *self.parts.listeners])
         await first_of(self._wait_until_tried(), self._stop.wait())
         if not self._stop.is_set():
