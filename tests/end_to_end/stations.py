@@ -206,9 +206,9 @@ async def weatherd(*arguments: str | Path, folder: Path, timeout_s: float = 60.0
     return process.returncode, out.decode(), err.decode()
 
 
-async def write_lines(folder: Path, lines: Sequence[bytes]) -> None:
+async def write_lines(folder: Path, lines: Sequence[bytes], name: str = "in.sock") -> None:
     """Write lines to the station's socket as a program would."""
-    _, writer = await asyncio.open_unix_connection(folder / "in.sock")
+    _, writer = await asyncio.open_unix_connection(folder / name)
     for line in lines:
         writer.write(line + b"\n")
         await writer.drain()
