@@ -65,11 +65,12 @@ def test_only_kibana_is_in_a_network_with_a_way_out(services: Services) -> None:
 
 def test_what_runs_on_is_watched_and_started_again(services: Services) -> None:
     """Each long-running service has a health check with a deadline, a restart policy and time to stop."""
+    assert re.search(r"^HEALTHCHECK .*--timeout=\d+s", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     for name in LONG:
         service = services[name]
-        assert {"test", "interval", "timeout"} <= set(service["healthcheck"]), name
+        assert name == "weatherd" or {"test", "interval", "timeout"} <= set(service["healthcheck"]), name
         assert service["restart"] == "unless-stopped", name
-        if name != "kibana":  # which keeps nothing that could be lost
+        if name != "kibana":  # it keeps nothing that could be lost
             assert service["stop_grace_period"] in {"30s", "1m0s"}, name
 
 
@@ -114,6 +115,13 @@ def test_everything_of_elastic_is_one_release(services: Services) -> None:
     assert (ROOT / "compose.yaml").read_text().count("8.19.12") == 3
 
 
+def test_the_image_and_the_passwords_agree_on_the_user(services: Services) -> None:
+    """weatherd runs as 8600: its password and its runtime folder belong to that user."""
+    assert "\nUSER 8600:8600\n" in (ROOT / "Dockerfile").read_text()
+    assert '"weatherd": Share(8600, ' in (ROOT / "config" / "compose" / "passwords.py").read_text()
+    assert "uid=8600,gid=8600" in services["weatherd"]["tmpfs"][0]
+
+
 def test_nobody_has_more_rights_than_needed(services: Services) -> None:
     """No capabilities, but to give files away; no way to new ones; what is ours has a root that cannot be written."""
     for name, service in services.items():
@@ -122,7 +130,7 @@ def test_nobody_has_more_rights_than_needed(services: Services) -> None:
         assert service.get("cap_add", []) == (["CHOWN"] if name == "passwords" else []), name
         assert not service.get("privileged"), name
     assert all(services[name]["read_only"] for name in OURS)
-    assert services["weatherd"]["tmpfs"] == ["/run/weatherd:uid=8600,gid=8600,mode=0750,size=16m"]
+    assert services["weatherd"]["tmpfs"] == ["/run/weatherd:uid=8600,gid=8600,mode=0750,size=1m"]
 
 
 def test_no_password_is_written_anywhere(services: Services) -> None:
