@@ -29,7 +29,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --package weatherd
 	MYPYPATH=bench $(BIN)/mypy bench/*.py
-	$(BIN)/mypy config/compose/*.py
+	$(BIN)/mypy config/*/*.py
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.runtime
