@@ -6,11 +6,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
 .PHONY: help demo test check bench oracle soak lock clean
+.PHONY: help demo test check bench painel oracle soak lock clean
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
 	@echo "make check   style, types and the doors between rooms"
 	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
+	@echo "make painel  the saved objects of Kibana's Painel do Clima, from config/elk/kibana/painel.py"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
@@ -30,6 +32,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy --package weatherd
 	MYPYPATH=bench $(BIN)/mypy bench/*.py
 	$(BIN)/mypy config/*/*.py
+	MYPYPATH=config/elk/kibana $(BIN)/mypy config/elk/kibana/*.py
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.runtime
@@ -38,6 +41,9 @@ bench: $(VENV)/.runtime
 	$(BIN)/python bench/backlog.py
 	$(BIN)/python bench/card.py
 	$(BIN)/python bench/lateness.py
+
+painel: $(BIN)/python
+	$(BIN)/python config/elk/kibana/painel.py
 
 oracle: $(VENV)/.runtime
 	$(PYTHON) -m venv $(VENV)-oracle

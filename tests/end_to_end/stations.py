@@ -105,6 +105,7 @@ async def station(
     url: str,
     sensors: str,
     *,
+    id_: str = "test",
     journal: str = "",
     sink: str = "",
     linger_s: float = 0.1,
@@ -121,6 +122,7 @@ async def station(
         folder: For configuration, log and socket.
         url: Of the far end.
         sensors: Tables of the configuration.
+        id_: Of the station.
         journal: More of its table.
         sink: More of its table.
         linger_s: How long a document may wait for company.
@@ -134,7 +136,7 @@ async def station(
     (folder / "weatherd.toml").write_text(
         f"""
 [station]
-id = "test"
+id = "{id_}"
 elevation_m = 2317.0
 {sensors.format(folder=folder)}
 [journal]

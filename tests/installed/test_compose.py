@@ -116,7 +116,7 @@ def test_everything_of_elastic_is_one_release(services: Services) -> None:
 
 
 def test_the_image_and_the_passwords_agree_on_the_user(services: Services) -> None:
-    """weatherd runs as 8600: its password and its runtime folder belong to that user."""
+    """It runs as 8600: its password and its runtime folder belong to that user."""
     assert "\nUSER 8600:8600\n" in (ROOT / "Dockerfile").read_text()
     assert '"weatherd": Share(8600, ' in (ROOT / "config" / "compose" / "passwords.py").read_text()
     assert "uid=8600,gid=8600" in services["weatherd"]["tmpfs"][0]

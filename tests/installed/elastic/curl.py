@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""As much of curl as the health checks of compose.yaml use; the images of Elastic bring the real one."""
+"""As much of curl as the health checks of compose.yaml use; in the images of Elastic is the real one."""
 
 import sys
 import urllib.error
