@@ -44,7 +44,9 @@ class Engine:
             check=False,
         )
         if check and done.returncode:
-            raise AssertionError(f"docker {' '.join(map(str, arguments))}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+            raise AssertionError(
+                f"docker {' '.join(map(str, arguments))}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+            )
         return done
 
     def inspect(self, name: str) -> Any:
@@ -88,14 +90,13 @@ def engine() -> Iterator[Engine]:
                 _end(daemon, folder)
 
 
-def wait_until(is_so: Callable[[], object], timeout_s: float, what: Callable[[], object] = str) -> float:
-    """Wait for a condition; return how many seconds that took. Raises AssertionError with what is told after so long."""
+def wait_until(is_so: Callable[[], object], timeout_s: float, what: Callable[[], object] = str) -> None:
+    """Wait for a condition; after so long, raise AssertionError with what is told."""
     began_s = time.monotonic()
     while not is_so():
         if time.monotonic() - began_s > timeout_s:
             raise AssertionError(f"not within {timeout_s:g} s: {what()}")
         time.sleep(0.05)
-    return time.monotonic() - began_s
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ import os
 
 from weatherd.ports import Clock
 
-REAP_PERIOD_S = 10.0
+REAP_PERIOD_S = 2.0
+"""Far longer than it takes to ask for the exit code of a program that somebody waits for."""
 
 
 class Reaper:
