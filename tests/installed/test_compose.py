@@ -60,7 +60,7 @@ def test_nothing_listens_but_on_loopback(services: Services) -> None:
 def test_only_kibana_is_in_a_network_with_a_way_out(services: Services) -> None:
     """All others meet in one that ends on the machine."""
     assert composition()["networks"]["default"]["internal"] is True
-    assert {name for name, service in services.items() if "loopback" in (service.get("networks") or {})} == {"kibana"}
+    assert {name for name, service in services.items() if "outside" in (service.get("networks") or {})} == {"kibana"}
 
 
 def test_what_runs_on_is_watched_and_started_again(services: Services) -> None:
@@ -201,3 +201,20 @@ def test_the_override_gives_a_bus_and_nothing_else(services: Services) -> None:
     assert real["weatherd"]["group_add"] == ["998"]
     (file,) = binds(real["weatherd"])
     assert str(file) == "/etc/mine.toml"
+
+
+def test_other_stations_are_let_in_as_the_page_says(services: Services, tmp_path: Path) -> None:
+    """The file that docs/compose.md has people write publishes Logstash with TLS, and changes nobody else."""
+    (block,) = re.findall(r"^    services:\n((?:    .*\n)+)", (ROOT / "docs" / "compose.md").read_text(), re.MULTILINE)
+    own = tmp_path / "stations.yaml"
+    own.write_text("services:\n" + block.replace("    ", "", 1).replace("\n    ", "\n"))
+    opened = composition("-f", "compose.yaml", "-f", str(own))["services"]
+    changed = {name for name in opened if opened[name] != services[name]}
+    logstash = opened["logstash"]
+    assert changed == {"logstash"}
+    assert [port["published"] for port in logstash["ports"]] == ["8080"]
+    assert "https://localhost:8080" in logstash["healthcheck"]["test"][1]
+    assert (ROOT / f"config/elk/logstash/input-{logstash['environment']['STATION_INPUT']}.conf").exists()
+    assert {volume["target"] for volume in services["logstash"]["volumes"]} < {
+        volume["target"] for volume in logstash["volumes"]
+    }
