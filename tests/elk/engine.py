@@ -3,6 +3,8 @@ A real Elasticsearch for the tests: one node of 7.17 in a process of its own, fr
 
 It is the search engine without what Elastic adds to it in a distribution: no lifecycle, no security, no transforms.
 Types that its core has not (`scaled_float`) are those of mapper-extras.
+
+As a program, ``python3 -m tests.elk.engine``, it fetches the jars, which takes a minute where nothing is cached yet.
 """
 
 import contextlib
@@ -129,7 +131,7 @@ def running(folder: Path) -> Iterator[Engine]:
 
 
 def jars() -> Path:
-    """Return the folder of the jars that pom.xml names, fetched at most once (30 s) by whoever comes first."""
+    """Return the folder of the jars that pom.xml names, fetched at most once by whoever comes first."""
     pom = HERE / "pom.xml"
     folder = BUILD / f"elasticsearch-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     BUILD.mkdir(exist_ok=True)
@@ -147,3 +149,7 @@ def jars() -> Path:
 def missing() -> str:
     """Name what a node needs and this machine has not, or return nothing."""
     return " and ".join(program for program in ("java", "mvn") if shutil.which(program) is None)
+
+
+if __name__ == "__main__":
+    jars()

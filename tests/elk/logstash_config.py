@@ -6,7 +6,7 @@ very files that are shipped and refuses what it does not know.
 
 Source:
     Logstash Reference 8.19, "Structure of a pipeline" and "Accessing event data and fields"; how a condition treats a
-    field that is missing or no text (`=~` is false, `!~` is true): logstash-core's EventCondition.
+    field that is missing or no text (`=~` is false, `!~` is true), read in logstash-core's EventCondition.java.
 """
 
 import re

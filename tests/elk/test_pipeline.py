@@ -77,6 +77,14 @@ def test_the_outputs_differ_only_in_how_they_reach_elasticsearch() -> None:
     assert same[0]["manage_template"] == same[0]["ilm_enabled"] == same[0]["data_stream"] == "false"
 
 
+def test_every_variable_is_in_the_documentation() -> None:
+    """Whoever installs the pipeline finds each variable, and none that does not exist."""
+    used = {name for path in PIPELINE.iterdir() for name in re.findall(r"\$\{([A-Z_]+)", path.read_text())}
+    table = Path("docs/elk.md").read_text().partition("## The pipeline")[2].partition("## An index a month")[0]
+    named = set(re.findall(r"`((?:STATION|WRITER|ELASTICSEARCH)_[A-Z]+)`", table))
+    assert named == used - {"DEAD_LETTERS"}
+
+
 def test_no_password_is_in_the_kit() -> None:
     """Passwords come from the environment, or Logstash's keystore, alone."""
     for path in PIPELINE.glob("*.conf"):

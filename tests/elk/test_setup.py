@@ -175,6 +175,13 @@ def test_options_that_make_no_sense_are_refused(options: Sequence[str], word: st
     assert_says(setup(*options), os.EX_USAGE, word)
 
 
+def test_every_option_is_in_the_documentation() -> None:
+    """Each that --help lists is in the table of docs/elk.md or beside it."""
+    offered = set(re.findall(r"--[a-z-]+", setup("--help").stdout)) - {"--help"}
+    assert len(offered) >= 11
+    assert offered <= set(re.findall(r"--[a-z-]+", Path("docs/elk.md").read_text()))
+
+
 def test_a_password_that_is_none_is_told(tmp_path: Path) -> None:
     """A file that is missing, empty or no text is named."""
     options = ("--elasticsearch", "http://127.0.0.1:9", "--user", "elastic", "--password-file")
