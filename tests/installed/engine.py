@@ -17,7 +17,7 @@ from typing import Any
 CLIENT = "/usr/bin/docker"
 """Debian's: another one may come first in the path, and know options that Debian's engine does not."""
 
-PROGRAMS = ("dockerd", "containerd", "runc", "iptables")
+PROGRAMS = ("dockerd", "containerd", "runc")
 
 
 class Engine:
