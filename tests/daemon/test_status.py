@@ -11,7 +11,7 @@ from tests.fakes import recording_log
 from weatherd import config
 from weatherd.cli.status import show
 from weatherd.clock import SystemClock
-from weatherd.control import ControlServer
+from weatherd.control.server import ControlServer
 from weatherd.daemon import Daemon
 from weatherd.daemon.answers import answers
 from weatherd.daemon.status import sampling_goes_on

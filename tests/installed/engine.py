@@ -20,7 +20,7 @@ CLIENT = "/usr/bin/docker"
 _APART = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 """Executes a command, with the same pid, in a network namespace of its own."""
 
-PROGRAMS = ("dockerd", "containerd", "runc", "iptables")
+PROGRAMS = ("dockerd", "containerd", "runc")
 
 
 class Engine:

@@ -64,8 +64,9 @@ class Chain:
 @pytest.fixture(scope="module")
 def docker(debian: Path, wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Run an engine that has our image, and the stand-ins under the names of Elastic's."""
-    if os.geteuid() or missing():
-        pytest.skip(f"needs root and {', '.join(missing()) or 'nothing else'}, to run a Docker engine")
+    lacks = [*missing(), *(["iptables"] if shutil.which("iptables") is None else [])]
+    if os.geteuid() or lacks:
+        pytest.skip(f"needs root and {', '.join(lacks) or 'nothing else'}, to run a Docker engine with networks")
     stand_ins = tmp_path_factory.mktemp("elastic")
     shutil.copytree(ROOT / "tests" / "installed" / "elastic", stand_ins, dirs_exist_ok=True)
     shutil.copy(ROOT / "tests" / "elk" / "elastic_api.py", stand_ins)

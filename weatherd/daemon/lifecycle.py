@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from weatherd import __version__, config
 from weatherd.backoff import full_jitter
 from weatherd.clock import SystemClock
-from weatherd.control import ControlServer, runtime_folders
+from weatherd.control import runtime_folders
+from weatherd.control.server import ControlServer
 from weatherd.daemon import status
 from weatherd.daemon.answers import answers
 from weatherd.daemon.assembly import JOURNAL_DELAY_S_MAX, assemble
