@@ -77,10 +77,11 @@ class RunningStation:
                 self.notifications.append((await loop.sock_recv(self._manager, 4096)).decode())
 
     async def ask(self) -> dict[str, Any]:
-        """Ask for the status as `weatherd status --json` does."""
+        """Ask for the status as `weatherd status --json` does; its exit code has to fit to what it says."""
         code, out, err = await weatherd("status", "--json", folder=self.runtime)
-        assert code == 0, err
+        assert out, err
         status: dict[str, Any] = json.loads(out)
+        assert code == (0 if status["trouble"] is None else 69), err
         return status
 
     async def stop(self, signum: signal.Signals = signal.SIGTERM, timeout_s: float = 30.0) -> int:

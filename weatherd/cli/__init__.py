@@ -174,6 +174,9 @@ def _add_journals_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # Until the daemon heeds signals itself, which takes seconds on a slow Pi, there is nothing to keep; and without a
+    # handler the kernel passes over a SIGTERM to process 1, which the daemon is in a container.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(os.EX_OK))
     from weatherd.cli.run import run
 
     return run(options.config, options.log_format)
