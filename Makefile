@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench oracle soak lock clean
+.PHONY: help demo test check bench painel oracle soak lock clean
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
 	@echo "make check   style, types and the doors between rooms"
 	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
+	@echo "make painel  the saved objects of Kibana's Painel do Clima, from config/elk/kibana/painel.py"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
@@ -19,16 +20,21 @@ help:
 demo: $(VENV)/.runtime
 	@exec $(BIN)/weatherd demo
 
-# The faults come alone: what a killed station owes goes by the clock, and beside other tests it would not have its time.
+# First what computes, then what waits, then what must be alone: what a station owes that is killed when it is busy goes
+# by the clock, and beside other tests it would not have its time.
+SLOW := tests/faults tests/installed
 test: check
-	$(BIN)/python -m pytest --ignore tests/faults --numprocesses auto --dist loadfile
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest $(SLOW:%=--ignore %) --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest $(SLOW) -m 'not alone' --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest tests/faults -m alone
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --package weatherd
 	MYPYPATH=bench $(BIN)/mypy bench/*.py
+	MYPYPATH=config/elk/kibana $(BIN)/mypy config/elk/kibana/*.py
+	$(BIN)/mypy config/elk/setup.py
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.runtime
@@ -37,6 +43,9 @@ bench: $(VENV)/.runtime
 	$(BIN)/python bench/backlog.py
 	$(BIN)/python bench/card.py
 	$(BIN)/python bench/lateness.py
+
+painel: $(BIN)/python
+	$(BIN)/python config/elk/kibana/painel.py
 
 oracle: $(VENV)/.runtime
 	$(PYTHON) -m venv $(VENV)-oracle

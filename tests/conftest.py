@@ -15,8 +15,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker of what takes minutes."""
+    """Name our markers."""
     config.addinivalue_line("markers", "soak: a fault that takes minutes; only with --soak")
+    config.addinivalue_line("markers", "alone: what a station owes by the clock; beside other tests it lacks the time")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

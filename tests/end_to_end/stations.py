@@ -106,6 +106,7 @@ async def station(
     url: str,
     sensors: str,
     *,
+    id_: str = "test",
     journal: str = "",
     sink: str = "",
     linger_s: float = 0.1,
@@ -122,6 +123,7 @@ async def station(
         folder: For configuration, log and socket.
         url: Of the far end.
         sensors: Tables of the configuration.
+        id_: Of the station.
         journal: More of its table.
         sink: More of its table.
         linger_s: How long a document may wait for company.
@@ -135,7 +137,7 @@ async def station(
     (folder / "weatherd.toml").write_text(
         f"""
 [station]
-id = "test"
+id = "{id_}"
 elevation_m = 2317.0
 {sensors.format(folder=folder)}
 [journal]
@@ -207,9 +209,9 @@ async def weatherd(*arguments: str | Path, folder: Path, timeout_s: float = 60.0
     return process.returncode, out.decode(), err.decode()
 
 
-async def write_lines(folder: Path, lines: Sequence[bytes]) -> None:
+async def write_lines(folder: Path, lines: Sequence[bytes], name: str = "in.sock") -> None:
     """Write lines to the station's socket as a program would."""
-    _, writer = await asyncio.open_unix_connection(folder / "in.sock")
+    _, writer = await asyncio.open_unix_connection(folder / name)
     for line in lines:
         writer.write(line + b"\n")
         await writer.drain()

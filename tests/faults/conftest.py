@@ -9,24 +9,29 @@ import pytest
 from tests.faults.reporting import Figures, table
 from tests.faults.trials import Trial
 
-_REPORT = pytest.StashKey[list[Figures]]()
+_figures: list[Figures] = []
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_REPORT] = []
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Take the figures of a test, be it of this process or of a worker."""
+    if report.when == "teardown":
+        told = (value for name, value in report.user_properties if name == "figures")
+        _figures.extend(Figures(*one) for figures in told for one in figures)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what became of the observations of each fault."""
-    if report := config.stash.get(_REPORT, []):
+    if _figures:
         terminalreporter.section("faults")
-        terminalreporter.write_line(table(report))
+        terminalreporter.write_line(table(_figures))
 
 
 @pytest.fixture
-def report(pytestconfig: pytest.Config) -> list[Figures]:
+def report(record_property: Callable[[str, object], None]) -> Iterator[list[Figures]]:
     """Where figures go."""
-    return pytestconfig.stash[_REPORT]
+    figures: list[Figures] = []
+    yield figures
+    record_property("figures", [list(one) for one in figures])
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from tests.faults.trials import COUNTER, OWED_AFTER_S, Trial, moments
 
 MakeTrial = Callable[..., Trial]
 
+pytestmark = pytest.mark.alone
+
 
 async def _kill_again_and_again(trial: Trial, moments_s: Sequence[float]) -> None:
     async with trial:

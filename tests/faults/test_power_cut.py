@@ -19,6 +19,8 @@ from tests.faults.trials import Trial, moments
 
 MakeTrial = Callable[..., Trial]
 
+pytestmark = pytest.mark.alone
+
 COMMIT_PERIOD_S = 1.0
 
 _AT_ONCE = 3
