@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench oracle soak lock clean
 .PHONY: help demo test check bench painel oracle soak lock clean
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"

@@ -62,3 +62,7 @@ def _place_for(result: Path) -> Path:
     shutil.rmtree(made, ignore_errors=True)
     made.unlink(missing_ok=True)
     return made
+
+
+if __name__ == "__main__":
+    debian()

@@ -199,6 +199,14 @@ def boxed(start: Start) -> Container:
     return start(CHIPS + SCRIPT, "--health-interval=1s", "--health-retries=1", "--health-timeout=3s")
 
 
+def test_it_is_run_as_the_documentation_says() -> None:
+    """Every option of these tests stands in the command that people copy, but for the network."""
+    command = (ROOT / "docs" / "container.md").read_text().replace("=", " ")
+    wanted = [option.replace("=", " ") for option in LOCKED_UP if not option.startswith("--network")]
+    assert len(wanted) == 5
+    assert [option for option in wanted if f" {option} " not in command] == []
+
+
 def test_the_image_says_what_it_is_and_who_runs_in_it(docker: Engine, image: str) -> None:
     """A user by number, a volume for the journal, a check of its health, and the signal that ends it in good order."""
     found = docker.inspect(image)["Config"]
