@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench oracle soak clean
+.PHONY: help demo test check bench oracle soak clean install uninstall deb
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
@@ -13,6 +13,8 @@ help:
 	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
+	@echo "make install     the daemon on this machine, or its upgrade; as root. make uninstall keeps configuration and journal"
+	@echo "make deb     a Debian package, in build/"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/.runtime
@@ -44,6 +46,12 @@ oracle: $(VENV)/.runtime
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults --soak
+
+install uninstall:
+	@PYTHON=$(PYTHON) systemd/install $@
+
+deb:
+	@PYTHON=$(PYTHON) systemd/package
 
 clean:
 	rm -rf $(VENV) $(VENV)-oracle build dist .coverage *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +16,9 @@ PACKAGES = (
     *("ca-certificates", "make", "python3", "python3-pip", "python3-venv"),
 )
 """Of the Debian that is booted, and that stands in for the base of the image; no registry is asked for one."""
+
+BUILD_REQUIRES = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"])
+"""What pip takes to build weatherd, where there is no network, from the wheels as well."""
 
 
 def debian() -> Path:
@@ -30,13 +34,18 @@ def debian() -> Path:
 
 
 def wheelhouse() -> Path:
-    """Return a folder with a wheel of everything that weatherd needs to run, but of weatherd itself none."""
-    needed = hashlib.sha256((ROOT / "setup.cfg").read_bytes()).hexdigest()[:12]
+    """Return a folder with a wheel of all that weatherd needs to be built and to run, but of weatherd itself none."""
+    lists = [
+        path.read_bytes()
+        for name in ("setup.cfg", "pyproject.toml", "requirements.lock")
+        if (path := ROOT / name).exists()
+    ]
+    needed = hashlib.sha256(b"".join(lists)).hexdigest()[:12]
     folder = BUILD / f"wheels-{needed}"
     if not folder.exists():
         made = _place_for(folder)
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "wheel", "--wheel-dir", made, ROOT], check=True)
+        subprocess.run([*pip, "wheel", "--wheel-dir", made, ROOT, *BUILD_REQUIRES], check=True)
         for own in made.glob("weatherd-*.whl"):
             own.unlink()
         made.rename(folder)
