@@ -102,7 +102,11 @@ def booted() -> Iterator[Machine]:
         finally:
             nspawn.send_signal(signal.SIGTERM)
             nspawn.send_signal(signal.SIGTERM)  # now, and not when everything has stopped
-            nspawn.wait(_HALT_S_MAX)
+            try:
+                nspawn.wait(_HALT_S_MAX)
+            finally:
+                nspawn.kill()
+                nspawn.wait()
 
 
 def copy_sources(target: Path) -> None:
