@@ -89,8 +89,9 @@ def test_systemd_reads_the_installed_unit_without_a_word(machine: Machine, insta
 
 
 def test_the_sandbox_leaves_what_is_needed_and_nothing_else(machine: Machine, installed: object) -> None:
-    """A program under the same unit may read the clock's state and write the journal, but set or write nothing more."""
+    """Under the unit one may use its groups, its folders and the clock's state, but set or write nothing more."""
     machine.file("/srv/probe.py").write_text(PROBE)
+    machine.run("for group in i2c gpio video root; do install -g $group -m 060 /dev/null /srv/of-$group; done")
     unit = machine.file(UNIT).read_text()
     unit = "\n".join(
         line for line in unit.splitlines() if not line.startswith(("Exec", "Type=", "Restart=", "WatchdogSec"))
@@ -110,6 +111,10 @@ def test_the_sandbox_leaves_what_is_needed_and_nothing_else(machine: Machine, in
         "packet EAFNOSUPPORT",
         "mount EPERM",
         "secrets EACCES",
+        "i2c may",
+        "gpio may",
+        "video may",
+        "root EACCES",
     ]
 
 
@@ -134,6 +139,7 @@ def test_documents_reach_the_far_end_with_the_password_of_the_credentials(runnin
 def test_credentials_are_readable_by_the_daemon_alone(running: Machine) -> None:
     """Neither another user, nor the environment, the command line, the log or the status has the password."""
     pid = running.property_of("MainPID")
+    assert running.run("stat --format=%U:%a /etc/weatherd/credentials").stdout == "root:700\n"
     (loaded,) = running.file("/run/credentials/weatherd.service").iterdir()
     assert running.run(f"stat --format=%u:%a /run/credentials/weatherd.service/{loaded.name}").stdout.split(":") == [
         running.run(f"stat --format=%u /proc/{pid}").stdout.strip(),
@@ -305,4 +311,6 @@ probe("opt", lambda: Path("/opt/weatherd/probe").touch())
 probe("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
 probe("mount", lambda: call(libc.mount(b"tmpfs", b"/mnt", b"tmpfs", 0, None)))
 probe("secrets", lambda: os.listdir("/etc/weatherd/credentials"))
+for group in ("i2c", "gpio", "video", "root"):
+    probe(group, lambda: open(f"/srv/of-{group}"))
 """
