@@ -13,7 +13,7 @@ help:
 	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
-	@echo "make install     the daemon on this machine, or its upgrade; as root. make uninstall keeps configuration and journal"
+	@echo "make install the daemon on this machine, or its upgrade; as root (make uninstall keeps configuration and journal)"
 	@echo "make deb     a Debian package, in build/"
 	@echo "make clean   remove what these made"
 
