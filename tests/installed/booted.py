@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -86,7 +87,13 @@ def booted() -> Iterator[Machine]:
         copy_sources(root / "srv" / "weatherd")
         nspawn = subprocess.Popen(
             (
-                *("systemd-nspawn", "--quiet", f"--directory={root}", f"--machine={Path(folder).name}", "--boot"),
+                *(
+                    "systemd-nspawn",
+                    "--quiet",
+                    f"--directory={root}",
+                    f"--machine=weatherd-{uuid4().hex[:12]}",
+                    "--boot",
+                ),
                 *("--register=no", "--keep-unit", "--console=pipe", "--resolv-conf=off", "--timezone=off"),
                 # What nspawn forbids to all inside, as many containers do, and a Raspberry Pi does not.
                 "--system-call-filter=adjtimex clock_adjtime",

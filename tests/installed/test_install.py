@@ -150,7 +150,7 @@ def test_credentials_are_readable_by_the_daemon_alone(running: Machine) -> None:
         refused = running.run(f"setpriv --reuid=65534 --clear-groups cat {path}", check=False)
         assert "Permission denied" in refused.stderr
     seen = running.run(
-        f"cat /proc/{pid}/cmdline /proc/{pid}/environ; weatherd status --json || true; journalctl; systemctl show weatherd"
+        f"cat /proc/{pid}/cmdline /proc/{pid}/environ; weatherd status || true; journalctl; systemctl show weatherd"
     )
     assert "weatherd" in seen.stdout
     assert PASSWORD not in seen.stdout
