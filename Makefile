@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench painel oracle soak lock clean
+.PHONY: help demo test check bench painel oracle soak lock clean install uninstall deb
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
@@ -14,6 +14,8 @@ help:
 	@echo "make painel  the saved objects of Kibana's Painel do Clima, from config/elk/kibana/painel.py"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
+	@echo "make install the daemon on this machine, or its upgrade; as root (make uninstall keeps configuration and journal)"
+	@echo "make deb     a Debian package, in build/"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
 	@echo "make clean   remove what these made"
 
@@ -62,6 +64,12 @@ lock:
 	$(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' \
 	    --output-file requirements.lock setup.cfg
+
+install uninstall:
+	@PYTHON=$(PYTHON) systemd/install $@
+
+deb:
+	@PYTHON=$(PYTHON) systemd/package
 
 clean:
 	rm -rf $(VENV) $(VENV)-oracle $(VENV)-lock build dist .coverage *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

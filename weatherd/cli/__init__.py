@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "Touches no bus; exit code 0 if it is right, else 78.",
     )
     _add_config(check)
+    check.add_argument("--running", action="store_true", help="let the running daemon read its own configuration again")
     check.set_defaults(command=_check)
 
     doctor = _add_command(
@@ -189,9 +190,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from weatherd.cli.check import check
+    from weatherd.cli.check import check, check_running
 
-    return check(options.config)
+    return check_running() if options.running else check(options.config)
 
 
 def _doctor(options: argparse.Namespace) -> int:

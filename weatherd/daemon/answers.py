@@ -1,11 +1,13 @@
 """What the daemon answers at its control socket; about the journal, to those who open its file themselves as well."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 
+from weatherd.config import Config
 from weatherd.control.server import Answer
 from weatherd.journal import SqliteJournal
 from weatherd.processing.documents import iso_8601
@@ -32,13 +34,27 @@ class _Requeue(msgspec.Struct, forbid_unknown_fields=True):
     seqs: Annotated[list[_Natural], msgspec.Meta(max_length=REQUEUE_MAX)]
 
 
-def answers(journal: SqliteJournal, status: Callable[[], Mapping[str, object]]) -> Mapping[str, Answer]:
-    """Return everything that a running daemon answers."""
+def answers(
+    journal: SqliteJournal, status: Callable[[], Mapping[str, object]], reread: Callable[[], Config]
+) -> Mapping[str, Answer]:
+    """
+    Return everything that a running daemon answers.
+
+    Args:
+        journal: Its own.
+        status: How it is.
+        reread: Reads its configuration again; on a thread, as it waits for a card.
+    """
 
     async def answer_status(_: Mapping[str, Any]) -> Mapping[str, object]:
         return status()
 
-    return {"status": answer_status, **journal_answers(journal)}
+    async def answer_check(_: Mapping[str, Any]) -> Mapping[str, object]:
+        """Look for mistakes with the daemon's own eyes: credentials are shown to nobody else."""
+        settings = await asyncio.to_thread(reread)
+        return {"station": settings.station.id}
+
+    return {"status": answer_status, "check": answer_check, **journal_answers(journal)}
 
 
 def journal_answers(journal: SqliteJournal) -> Mapping[str, Answer]:
