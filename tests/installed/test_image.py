@@ -153,7 +153,7 @@ def docker() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def image(docker: Engine, debian: Path, wheelhouse: Path) -> str:
-    """Build the image on a Debian that stands in for its base; of this tree, .dockerignore lets in what belongs there."""
+    """Build the image on a Debian that stands in for its base; .dockerignore lets in what belongs there."""
     docker.run("import", debian, BASE)
     with served(wheelhouse) as url:
         settings = ["--build-arg", "PIP_NO_INDEX=1", "--build-arg", f"PIP_FIND_LINKS={url}"]
