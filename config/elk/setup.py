@@ -69,8 +69,14 @@ class Api:
     def __init__(
         self, name: str, url: str, credentials: tuple[str, str] | None, tls: ssl.SSLContext, deadline_s: float
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if "@" in url:  # and it is not repeated: there may be a password in it
+            raise Failed(f"the URL of {name} has a user in it", "use --user and --password-file", os.EX_USAGE)
+        try:
+            parts = urllib.parse.urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or parts.scheme not in {"http", "https"}:
             raise Failed(f"{url} is no URL of {name}", "write it as https://host:port", os.EX_USAGE)
         self.name = name
         self._url = url
@@ -79,7 +85,6 @@ class Api:
         if credentials is not None:
             self._headers["Authorization"] = "Basic " + base64.b64encode(":".join(credentials).encode()).decode()
         self._deadline_s = deadline_s
-        host, port = parts.hostname, parts.port
         self._connect: Callable[[], http.client.HTTPConnection] = (
             (lambda: http.client.HTTPSConnection(host, port, timeout=ATTEMPT_S, context=tls))
             if parts.scheme == "https"
@@ -114,7 +119,7 @@ class Api:
             except (OSError, http.client.HTTPException) as error:
                 why = str(error) or type(error).__name__
             else:
-                if status < http.HTTPStatus.BAD_REQUEST:
+                if status < http.HTTPStatus.MULTIPLE_CHOICES:
                     return answer
                 why = f"it answers {status}: {_reason(answer)}"
                 if status not in _NOT_NOW:
@@ -155,7 +160,10 @@ class Api:
             401: "--user and --password-file must be those of somebody whom it knows",
             403: "that user may not do this: docs/elk.md has the privileges that it needs",
         }
-        hint = hints.get(status, "is it the release that docs/elk.md names? --skip leaves a part out")
+        if status < http.HTTPStatus.BAD_REQUEST:
+            hint = "somebody before it sends us elsewhere: give the URL that it has in the end"
+        else:
+            hint = hints.get(status, "is it the release that docs/elk.md names? --skip leaves a part out")
         said = _reason(answer)
         return Failed(f"{self.name} answers {status} to {method} {path}: {said}", hint, os.EX_PROTOCOL)
 

@@ -32,6 +32,7 @@ class ElasticApi:
         put: What was put, by path.
         imported: Saved objects by type and id.
         refused: How many requests were not taken.
+        moved: Whether a proxy before it sends everybody elsewhere.
     """
 
     def __init__(self, passwords: Mapping[str, str] | None = None, *, not_yet: int = 0, users_not_yet: int = 0) -> None:
@@ -43,6 +44,7 @@ class ElasticApi:
         self.kibana_not_yet = not_yet
         self.users_not_yet = users_not_yet
         self.missing_references = False
+        self.moved = False
         self._has_security = bool(self.passwords)
         api = self
 
@@ -89,6 +91,8 @@ class ElasticApi:
 
     def answer(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, Any]:
         """Return status and body of the answer to one request."""
+        if self.moved:
+            return 308, {}
         if self.not_yet:
             self.not_yet -= 1
             return 503, {"error": {"type": "master_not_discovered_exception", "reason": None}, "status": 503}

@@ -168,11 +168,17 @@ def test_nobody_there_is_told_after_the_deadline() -> None:
         (("--kibana", "http://localhost", "--user", "elastic"), "--password-file"),
         (("--kibana", "http://localhost", "--reader-password-file", "x"), "--user"),
         (("--kibana", "http://localhost", "--language", "es"), "pt-BR"),
+        (("--kibana", "http://elastic:secret@localhost"), "--password-file"),
+        (("--kibana", "elastic:secret@localhost"), "--password-file"),
+        (("--kibana", "http://localhost:port"), "https://"),
+        (("--kibana", "http://[localhost"), "https://"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: Sequence[str], word: str) -> None:
     """A mistake in the command line is said in two lines, with the way out."""
-    assert_says(setup(*options), os.EX_USAGE, word)
+    done = setup(*options)
+    assert_says(done, os.EX_USAGE, word)
+    assert "secret" not in done.stderr
 
 
 def test_every_option_is_in_the_documentation() -> None:
@@ -189,6 +195,15 @@ def test_a_password_that_is_none_is_told(tmp_path: Path) -> None:
     for content in (b"\n", b"\xff\xfe"):
         (tmp_path / "odd").write_bytes(content)
         assert_says(setup(*options, tmp_path / "odd"), os.EX_CONFIG, "odd")
+
+
+def test_a_redirection_is_not_taken_for_success() -> None:
+    """A proxy that sends everybody from http to https has loaded nothing."""
+    with ElasticApi() as api:
+        api.moved = True
+        done = setup("--elasticsearch", api.url, "--kibana", api.url)
+    assert_says(done, os.EX_PROTOCOL, "308 to GET /", "elsewhere")
+    assert done.stdout == ""
 
 
 class _Hello(BaseHTTPRequestHandler):
