@@ -6,7 +6,9 @@ very files that are shipped and refuses what it does not know.
 
 Source:
     Logstash Reference 8.19, "Structure of a pipeline" and "Accessing event data and fields"; how a condition treats a
-    field that is missing or no text (`=~` is false, `!~` is true), read in logstash-core's EventCondition.java.
+    field that is missing or no text (`=~` is false, `!~` is true), read in logstash-core's EventCondition.java. That
+    ``@metadata`` comes with a body, too, is in its Event.java; that ``add_field`` adds to what is there, while
+    ``replace`` takes its place, and that uuid leaves what is there without ``overwrite``, in the plugins' references.
 """
 
 import re
@@ -96,7 +98,8 @@ def apply(blocks: Sequence[Block], event: Event) -> Event:
             holds = any(_holds(comparison, event) for comparison in block.any_of)
             apply(block.then if holds else block.otherwise, event)
         elif block.name == "uuid":
-            _set(event, block.options["target"], str(uuid.uuid4()))
+            if block.options.get("overwrite") == "true" or _get(event, block.options["target"]) is None:
+                _set(event, block.options["target"], str(uuid.uuid4()))
         elif block.name == "mutate":
             _mutate(block.options, event)
         else:
@@ -112,15 +115,22 @@ def sprintf(text: str, event: Event) -> str:
             assert match[1] == "+yyyy.MM"
             return datetime.fromisoformat(event["@timestamp"]).strftime("%Y.%m")
         found = _get(event, match[1])
+        if isinstance(found, list):
+            return ",".join(map(str, found))
         return match[0] if found is None else str(found)
 
     return _SPRINTF.sub(value, text)
 
 
 def _mutate(options: Mapping[str, Any], event: Event) -> None:
-    assert set(options) <= {"add_field", "remove_field", "add_tag"}
-    for field, text in options.get("add_field", {}).items():
+    assert set(options) <= {"replace", "add_field", "remove_field", "add_tag"}
+    for field, text in options.get("replace", {}).items():
         _set(event, field, sprintf(text, event))
+    for field, text in options.get("add_field", {}).items():
+        found = _get(event, field)
+        there = found if isinstance(found, list) else [] if found is None else [found]
+        added = sprintf(text, event)
+        _set(event, field, [*there, added] if there else added)
     for field in options.get("remove_field", ()):
         *parents, name = _keys(field)
         holder = _get(event, "".join(f"[{key}]" for key in parents)) if parents else event
@@ -152,7 +162,7 @@ def _get(event: Event, field: str) -> Any:
     return found
 
 
-def _set(event: Event, field: str, value: str) -> None:
+def _set(event: Event, field: str, value: Any) -> None:
     *parents, name = _keys(field)
     for key in parents:
         event = event.setdefault(key, {})

@@ -20,8 +20,8 @@ OPTIONS = {
         *("hosts", "user", "password", "ssl_certificate_authorities", "index", "document_id", "action"),
         *("silence_errors_in_log", "data_stream", "manage_template", "ilm_enabled"),
     },
-    "mutate": {"add_field", "remove_field", "add_tag"},
-    "uuid": {"target"},
+    "mutate": {"replace", "add_field", "remove_field", "add_tag"},
+    "uuid": {"target", "overwrite"},
     "dead_letter_queue": {"path", "pipeline_id", "commit_offsets"},
     "stdout": {"codec"},
 }
@@ -75,6 +75,29 @@ def test_the_outputs_differ_only_in_how_they_reach_elasticsearch() -> None:
     assert same[0] == same[1] == same[2]
     assert same[0]["action"] == "create"
     assert same[0]["manage_template"] == same[0]["ilm_enabled"] == same[0]["data_stream"] == "false"
+
+
+def test_a_200_is_a_promise() -> None:
+    """What the documentation says of it: Logstash's disk has each document first, and keeps what is refused."""
+    lines = (PIPELINE / "logstash.yml").read_text().splitlines()
+    assert {
+        "api.http.host: 127.0.0.1",
+        "queue.type: persisted",
+        "queue.checkpoint.writes: 1",
+        "dead_letter_queue.enable: true",
+    } <= set(lines)
+
+
+def test_each_way_in_asks_for_what_its_name_says() -> None:
+    """A password, TLS, a certificate: who has none is not let in, and all listen where stations look for them."""
+    inputs = {
+        name: next(logstash_config.plugins(logstash_config.read(PIPELINE / f"input-{name}.conf")["input"])).options
+        for name in INPUTS
+    }
+    assert {options["port"] for options in inputs.values()} == {"8080"}
+    assert {name for name, options in inputs.items() if {"user", "password"} <= set(options)} == {"password", "tls"}
+    assert {name for name, options in inputs.items() if options.get("ssl_enabled") == "true"} == {"tls", "mtls"}
+    assert inputs["mtls"]["ssl_client_authentication"] == "required"
 
 
 def test_every_variable_is_in_the_documentation() -> None:
@@ -148,6 +171,18 @@ def test_text_that_is_no_json_is_kept_apart() -> None:
     (event,) = of_body(b"hello", "text/plain")
     sent = through_the_filter(event)
     assert (sent.index, sent.document["message"]) == ("foreign-weatherd", "hello")
+
+
+@pytest.mark.parametrize("event_id", [OURS["event"]["id"], "7"])
+def test_a_sender_does_not_choose_where_a_document_goes(event_id: str) -> None:
+    """Logstash takes `@metadata` from a body, too: neither index nor id of the output can be set there."""
+    plain = {**OURS, "event": {**OURS["event"], "id": event_id}}
+    ours = through_the_filter(plain)
+    chosen = {"index": "weatherd-reader", "id": "that of another", "month": "2026.10"}
+    sent = through_the_filter({**plain, "@metadata": chosen})
+    assert (sent.index, sent.document) == (ours.index, ours.document)
+    assert sent.id != chosen["id"]
+    assert (sent.id == ours.id) is (event_id == OURS["event"]["id"]), "what is foreign has an id of its own each time"
 
 
 def test_a_newer_station_is_understood() -> None:
