@@ -1,6 +1,8 @@
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from tests.elk.day import TEMPLATES, Day, through_the_filter
 from tests.elk.engine import Engine
 from tests.elk.test_pipeline import OURS, of_body
-from weatherd.model import QUANTITIES, Reduction
+from weatherd.model import QUANTITIES
 
 TEMPLATE = json.loads((TEMPLATES / "index-template.json").read_text())
 FOREIGN = json.loads((TEMPLATES / "foreign-template.json").read_text())
@@ -57,8 +59,6 @@ def test_every_quantity_is_mapped_with_its_decimals() -> None:
     """A quantity's value, extremes, counts, flag and reason each have a field, as precise as documents are."""
     for name, quantity in QUANTITIES.items():
         number = {"type": "scaled_float", "scaling_factor": 10**quantity.decimals}
-        if quantity.reduction is Reduction.LAST:
-            number = {"type": "byte"}
         spread = PROPERTIES["statistics"]["properties"][name]["properties"]
         assert PROPERTIES["weather"]["properties"][name] == spread["min"] == spread["max"] == number
         assert {spread[field]["type"] for field in ("count", "rejected", "total")} == {"long"}
@@ -76,6 +76,26 @@ def test_every_index_of_weather_gets_the_lifecycle() -> None:
     actions = {action for phase in phases.values() for action in phase["actions"]}
     assert actions == {"set_priority", "migrate", "delete"}
     assert phases["warm"]["actions"]["migrate"] == {"enabled": False}
+    table = Path("docs/elk.md").read_text().partition("## Lifecycle")[2]
+    ages = [f"{age} days" for age in re.findall(r"^\| (\d+) days \|", table, re.MULTILINE)]
+    assert [phases[phase]["min_age"].replace("d", " days") for phase in ("warm", "delete")] == ages
+    assert ages[1] == "3650 days", "years of weather"
+
+
+def test_the_roles_may_no_more_than_is_needed() -> None:
+    """Logstash creates, and cannot read, change or delete; people read what is weather, and nothing else."""
+    roles = {path.stem: json.loads(path.read_text()) for path in (TEMPLATES / "roles").iterdir()}
+    writer, reader = roles.pop("weatherd_writer"), roles.pop("weatherd_reader")
+    assert not roles
+    assert writer == {
+        "cluster": ["monitor"],
+        "indices": [
+            {"names": ["weatherd-*", "foreign-weatherd"], "privileges": ["create_doc", "auto_configure"]},
+        ],
+    }
+    (kibana,) = reader.pop("applications")
+    assert reader == {"indices": [{"names": ["weatherd-*"], "privileges": ["read", "view_index_metadata"]}]}
+    assert all(re.fullmatch(r"feature_[a-z]+\.read", privilege) for privilege in kibana["privileges"])
 
 
 def test_a_day_has_every_quantity_and_every_dataset(day: Day) -> None:
@@ -191,6 +211,15 @@ def test_a_value_of_the_wrong_type_is_refused(loaded: Engine) -> None:
     """It is answered 400, which Logstash's output keeps as a dead letter; it is not stored half."""
     wrong = {**OURS, "weather": {"air_pressure": "high"}}
     assert loaded.deliver([("weatherd-1999.03", "wrong", wrong)]) == [400]
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_any_number_that_a_sensor_may_give_is_taken(loaded: Engine, quantity: str) -> None:
+    """A value far out of range is flagged by the station, and the document with all its other values is kept."""
+    for id_, value in {"high": 300.0, "low": -1e9, "huge": 1.7e308, "broken": 3.4}.items():
+        spread = {"min": -abs(value), "max": abs(value), "count": 1}
+        extreme = {**OURS, "weather": {quantity: value}, "statistics": {quantity: spread}}
+        assert loaded.deliver([("weatherd-1999.05", f"{quantity}-{id_}", extreme)]) == [201]
 
 
 def test_what_is_foreign_is_stored_whatever_it_is(loaded: Engine) -> None:
