@@ -1,12 +1,10 @@
 """The Debian package in a Debian that has booted; the tests follow each other, as things do on a real machine."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.installed.booted import Machine, booted, wait_for
+from tests.installed.booted import Machine, wait_for
 from tests.installed.configured import CONFIG, configure
-from tests.installed.far_end import FarEnd, far_end
+from tests.installed.far_end import FarEnd
 
 UNPACKED = "/srv/unpacked"
 MAKE_INSTALLS = "/usr/local/lib/systemd/system/weatherd.service"
@@ -25,18 +23,6 @@ FILES = (
     f"find / -xdev \\( {' -o '.join(f'-path {path}' for path in PASSED_OVER)} \\) -prune -o -print;"
     " find /run /tmp /var/tmp /var/lib/dpkg /var/lib/systemd -name '*weatherd*'"
 )
-
-
-@pytest.fixture(scope="module")
-def outside() -> Iterator[FarEnd]:
-    with far_end() as standing_in:
-        yield standing_in
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    with booted() as debian:
-        yield debian
 
 
 @pytest.fixture(scope="module")
