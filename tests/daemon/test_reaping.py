@@ -1,6 +1,7 @@
 import asyncio
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -56,3 +57,19 @@ async def test_what_may_be_waited_for_is_reaped_only_in_the_next_round(group: in
         await clock.advance(REAP_PERIOD_S)  # now there is nobody
     finally:
         reaping.cancel()
+
+
+def test_a_thread_that_waits_for_its_program_may_be_quicker() -> None:
+    """Asyncio asks for exit codes on threads of its own: a process may be gone between two looks at it."""
+
+    def wait_for_many() -> None:
+        for _ in range(150):
+            subprocess.run(["true"], process_group=0, check=False)
+
+    waiting = threading.Thread(target=wait_for_many)
+    waiting.start()
+    try:
+        while waiting.is_alive():
+            Reaper(FakeClock()).reap()
+    finally:
+        waiting.join()

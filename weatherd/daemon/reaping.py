@@ -40,7 +40,8 @@ class Reaper:
         The programs of sensors are leaders of their process groups, and what a driver may start is in our own group:
         one of those is reaped only if it still waits in the next round, which shows that nobody asks for it.
         """
-        with contextlib.suppress(ChildProcessError):  # there are no children
+        # There are no children, or another thread has asked for the exit code since we looked.
+        with contextlib.suppress(ChildProcessError, ProcessLookupError):
             while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
                 pid = ended.si_pid
                 if os.getpgid(pid) in {pid, os.getpgid(0)} and pid != self._seen_pid:
