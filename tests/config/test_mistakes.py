@@ -180,6 +180,8 @@ MISTAKES = [
     ("[jsonlines]", f"labels = {[f'l{n}' for n in range(17)]}", "", "found a list of 17"),
     ("[jsonlines]", 'labels = ["a", "b", "a"]', "labels[2]", "the same as labels[0]"),
     ("[jsonlines]", 'labels = ["a", 2]', "labels[1]", "found 2; allowed is the name of a field"),
+    ("[jsonlines]", 'labels = ["a\\u0000"]', "labels[0]", "allowed is the name of a field"),
+    ("[jsonlines]", f'labels = ["{"a" * 257}"]', "labels[0]", "allowed is the name of a field"),
     ("[jsonlines]", "match = { a = [1] }", "match.a", "found a list of 1"),
     ("[jsonlines]", "match = { a = nan }", "match.a", "found nan"),
     ("[jsonlines]", 'match = { "" = 1 }', 'match.""', "allowed is the name of a field"),

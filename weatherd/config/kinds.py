@@ -239,7 +239,8 @@ Off = Annotated[Literal[False], Shown(lambda _: "false")]
 """Turns off what is otherwise a number."""
 QuantityName = Annotated[str, OneOf(tuple(QUANTITIES))]
 Name = Annotated[str, Meta(pattern=r"[a-z0-9_-]{1,64}", description='1 to 64 characters out of a-z, 0-9, "_" and "-"')]
-FieldName = Annotated[str, Meta(min_length=1, description="the name of a field")]
+FieldName = Annotated[str, Meta(pattern=r"[^\0]{1,256}", description="the name of a field")]
+"""Elasticsearch refuses a document with a label whose name is longer than 32 kB, or has a zero character."""
 AttributeName = Annotated[str, Meta(pattern=r"[^\W\d]\w{0,99}", description="the name of an attribute")]
 ClassName = Annotated[
     str,
