@@ -12,6 +12,8 @@ from tests.installed.composition import BOTH, ROOT, compose, composition
 ONCE = {"passwords", "setup-elasticsearch", "setup-kibana"}
 LONG = {"weatherd", "elasticsearch", "logstash", "kibana"}
 OURS = ONCE | {"weatherd"}
+USERS = {"writer": "writer", "reader": "reader", "kibana": "kibana_system"}
+"""Whom the setup gives a password, and the password's name."""
 
 Services = Mapping[str, Mapping[str, Any]]
 
@@ -143,6 +145,25 @@ def test_no_password_is_written_anywhere(services: Services) -> None:
         for volume in service.get("volumes", []):
             if volume["source"].startswith("passwords") and name != "passwords":
                 assert volume["read_only"], name
+
+
+def test_what_must_outlive_a_container_is_in_a_volume_with_a_name(services: Services) -> None:
+    """Journal, Logstash's queue and the indices are there again after `docker compose down` and an upgrade."""
+    kept = {
+        "weatherd": ("journal", "/var/lib/weatherd"),
+        "logstash": ("logstash", "/usr/share/logstash/data"),
+        "elasticsearch": ("elasticsearch", "/usr/share/elasticsearch/data"),
+    }
+    for name, (source, target) in kept.items():
+        found = [volume for volume in services[name]["volumes"] if volume["target"] == target]
+        assert [(one["type"], one["source"], one.get("read_only")) for one in found] == [("volume", source, None)], name
+
+
+def test_nobody_gets_at_elasticsearch_without_a_password(services: Services) -> None:
+    """Security is on, and each user of the chain is given the password that was made for it."""
+    assert services["elasticsearch"]["environment"]["xpack.security.enabled"] == "true"
+    given = [word for word in services["setup-elasticsearch"]["command"] if re.match(r"--\w+-password-file=", word)]
+    assert given == [f"--{who}-password-file=/run/passwords/{name}" for who, name in USERS.items()]
 
 
 def test_a_service_sees_its_own_passwords_only(services: Services) -> None:
