@@ -153,6 +153,8 @@ def test_a_body_of_one_document_loses_its_copy() -> None:
         (json.dumps({**OURS, "event": {**OURS["event"], "dataset": "system.cpu"}}).encode(), "_weatherd_foreign"),
         (json.dumps({**OURS, "event": {**OURS["event"], "id": "7"}}).encode(), "_weatherd_foreign"),
         (json.dumps({**OURS, "event": {"dataset": "weatherd.event"}}).encode(), "_weatherd_foreign"),
+        (json.dumps({**OURS, "event": {**OURS["event"], "created": 7}}).encode(), "_weatherd_foreign"),
+        (json.dumps({**OURS, "tags": ["_tagsparsefailure"]}).encode(), "_weatherd_unreadable"),
     ],
 )
 def test_what_is_not_ours_is_tagged_and_kept_apart(body: bytes, tag: str) -> None:
@@ -163,6 +165,7 @@ def test_what_is_not_ours_is_tagged_and_kept_apart(body: bytes, tag: str) -> Non
     assert tag in one.document["tags"]
     assert one.id != other.id
     assert re.fullmatch(r"[0-9a-f-]{36}", one.id)
+    assert one.document["tags"][: len(event.get("tags", []))] == event.get("tags", [])
     assert {**one.document, "tags": event.get("tags")} == {"@version": "1", "tags": None, **event}
 
 

@@ -192,10 +192,12 @@ def test_stations_are_on_the_map_and_labels_can_be_asked_for(loaded: Engine, day
 
 def test_any_name_of_a_label_is_taken(loaded: Engine) -> None:
     """Users choose them: no name, a dot, and one that begins like another are no mistake, and make no fields."""
-    labels = {"a": "1", "a.b": "2", ".": "3", " ": "4", "": "5", "x" * 300: "6"}
+    longest = "é" * 256
+    labels = {"a": "1", "a.b": "2", ".": "3", " ": "4", "": "5", "x" * 300: "6", longest: longest}
     assert loaded.deliver([("weatherd-1999.01", "labels", {**OURS, "labels": labels})]) == [201]
-    found = loaded.search("weatherd-1999.01", {"query": {"term": {"labels.a.b": "2"}}})
-    assert found["hits"]["hits"][0]["_source"]["labels"] == labels
+    for term in ({"labels.a.b": "2"}, {f"labels.{longest}": longest}):
+        found = loaded.search("weatherd-1999.01", {"query": {"term": term}})
+        assert found["hits"]["hits"][0]["_source"]["labels"] == labels
 
 
 def test_an_unknown_field_is_kept_but_makes_no_new_one(loaded: Engine) -> None:
@@ -235,6 +237,8 @@ def test_what_is_foreign_is_stored_whatever_it_is(loaded: Engine) -> None:
     sent = [through_the_filter({**event, "host": {"ip": "192.0.2.7"}}) for body in bodies for event in of_body(body)]
     assert {one.index for one in sent} == {"foreign-weatherd"}
     assert loaded.deliver(sent) == [201] * len(bodies)
+    (named,) = of_body(b'{"a": 1}')
+    assert loaded.deliver([through_the_filter({**named, "host": {"ip": "pi.local"}})]) == [201], "a proxy's word for it"
     query = {"bool": {"filter": [{"prefix": {"tags": "_weatherd_"}}, {"term": {"host.ip": "192.0.2.7"}}]}}
     assert loaded.search("foreign-weatherd", {"query": query})["hits"]["total"]["value"] == len(bodies)
     ours = loaded.search("weatherd-*", {"query": {"prefix": {"tags": "_weatherd_"}}})
