@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from weatherd.daemon import lifecycle
+
 UNIT = Path(__file__).parents[2] / "systemd" / "weatherd.service"
 
 
@@ -43,3 +45,18 @@ def test_the_unit_is_well_locked_up(installed: Path) -> None:
         check=False,
     )
     assert rated.returncode == 0, rated.stdout
+
+
+def test_the_unit_lets_a_station_come_back_and_bounds_what_it_takes() -> None:
+    """It is started again however often it ends, but not with a wrong configuration, and has its limits."""
+    lines = set(UNIT.read_text().splitlines())
+    assert lines >= {"StartLimitIntervalSec=0", "Restart=always", "RestartSec=5", "RestartPreventExitStatus=78"}
+    assert lines >= {"MemoryMax=256M", "TasksMax=64", "OOMPolicy=continue", "WatchdogSec=30"}
+    assert lines >= {"StateDirectory=weatherd", "RuntimeDirectory=weatherd", "RuntimeDirectoryPreserve=yes"}
+
+
+def test_systemd_waits_for_as_long_as_a_stop_may_take() -> None:
+    """Samplers, journal, sinks and the journal's end have their time one after the other, and nobody is cut off."""
+    (limit,) = (line for line in UNIT.read_text().splitlines() if line.startswith("TimeoutStopSec="))
+    stop_s = lifecycle.SAMPLERS_STOP_S + 2 * lifecycle.JOURNAL_STOP_S + lifecycle.SINKS_STOP_S
+    assert float(limit.removeprefix("TimeoutStopSec=")) > stop_s
