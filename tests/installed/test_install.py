@@ -252,6 +252,18 @@ def test_a_second_installation_upgrades_and_keeps_what_is_not_its_own(running: M
     assert [path.name for path in running.file("/opt").iterdir()] == ["weatherd"]
 
 
+def test_a_wrong_configuration_is_not_tried_again_and_again(running: Machine) -> None:
+    """The start fails at once, and stays so: a mistake does not go away by itself."""
+    config = running.file(CONFIG)
+    right = config.read_text()
+    config.write_text(f"{right}[stations]\n")
+    failed = running.run("systemctl restart weatherd", check=False)
+    config.write_text(right)
+    assert failed.returncode != 0
+    assert (running.property_of("ActiveState"), running.property_of("ExecMainStatus")) == ("failed", "78")
+    running.run("systemctl start weatherd")
+
+
 def test_uninstalling_keeps_configuration_and_journal(running: Machine) -> None:
     """The program, its unit and its rules are gone; what the owner wrote and observed is not, and that is said."""
     told = running.run("cd /srv/weatherd && make uninstall")
