@@ -60,3 +60,15 @@ def test_systemd_waits_for_as_long_as_a_stop_may_take() -> None:
     (limit,) = (line for line in UNIT.read_text().splitlines() if line.startswith("TimeoutStopSec="))
     stop_s = lifecycle.SAMPLERS_STOP_S + 2 * lifecycle.JOURNAL_STOP_S + lifecycle.SINKS_STOP_S
     assert float(limit.removeprefix("TimeoutStopSec=")) > stop_s
+
+
+def test_a_station_gets_at_its_own_devices_and_nobody_else_does() -> None:
+    """Bus, GPIO lines and infrared for their groups, and files that nobody else can read."""
+    lines = UNIT.read_text().splitlines()
+    allowed = [line for line in lines if line.startswith(("DevicePolicy=", "DeviceAllow="))]
+    assert allowed == ["DevicePolicy=closed", *(f"DeviceAllow=char-{one} rw" for one in ("i2c", "gpiochip", "lirc"))]
+    assert "UMask=0077" in lines
+    rules = [line for line in (UNIT.parent / "weatherd.rules").read_text().splitlines() if not line.startswith("#")]
+    assert [line.split(", ")[-2:] for line in rules] == [
+        [f'GROUP="{group}"', 'MODE="0660"'] for group in ("i2c", "gpio")
+    ]
