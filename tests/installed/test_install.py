@@ -1,5 +1,7 @@
 """`make install` on a Debian that has booted; the tests follow each other, as things do on a real machine."""
 
+import os
+import signal
 import subprocess
 import time
 import zipfile
@@ -61,6 +63,19 @@ def test_a_python_without_venv_is_told_and_changes_nothing(machine: Machine) -> 
     assert refused.returncode == 69
     assert refused.stderr.splitlines()[-1] == "hint:  on Debian and Raspberry Pi OS: sudo apt install python3-venv"
     assert not list(machine.file("/opt").iterdir())
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP])
+def test_an_installation_that_is_interrupted_leaves_nothing(machine: Machine, sent: signal.Signals) -> None:
+    """Ctrl-C, or a connection that is cut, ends it amid pip's work: nothing of it stays, also not in /tmp."""
+    temporary = set(machine.file("/tmp").iterdir())
+    installing = machine.start("cd /srv/weatherd && exec make install")
+    wait_for(machine.file("/opt/weatherd.new/bin/pip").exists, "the new environment is begun")
+    os.killpg(installing.pid, sent)
+    assert installing.wait(20) != 0
+    wait_for(lambda: not list(machine.file("/opt").iterdir()), "the new environment is gone")
+    wait_for(lambda: set(machine.file("/tmp").iterdir()) == temporary, "what it was made from is gone")
+    assert not machine.file("/usr/local/bin/weatherd").is_symlink()
 
 
 def test_the_first_installation_leaves_a_configuration_that_is_right(
@@ -237,6 +252,39 @@ def test_a_version_that_does_not_start_gives_way_to_the_old_one(running: Machine
     assert running.run("weatherd --version").stdout == "weatherd 0.1.0\n"
     last = max(outside.seqs())
     wait_for(lambda: max(outside.seqs()) > last, "new documents have arrived")
+    assert [path.name for path in running.file("/opt").iterdir()] == ["weatherd"]
+
+
+def test_an_upgrade_on_a_full_card_leaves_all_as_it_was(running: Machine) -> None:
+    """It fails with the new program in its place, and before systemd has all of its files: the old one is back."""
+    pid = running.property_of("MainPID")
+    version = running.file("/srv/weatherd/weatherd/__init__.py")
+    right = version.read_text()
+    version.write_text(right.replace("0.1.0", "0.1.1"))
+    full = "/usr/local/lib/udev"
+    running.run(f"mount -t tmpfs -o size=4k full {full} && echo > {full}/file")
+    failed = running.run("cd /srv/weatherd && make install", check=False)
+    running.run(f"umount {full}")
+    version.write_text(right)
+    assert failed.returncode != 0
+    assert "No space left on device" in failed.stderr
+    assert running.run("weatherd --version").stdout == "weatherd 0.1.0\n"
+    assert running.property_of("MainPID") == pid
+    assert [path.name for path in running.file("/opt").iterdir()] == ["weatherd"]
+
+
+def test_nothing_is_upgraded_with_a_mistake_in_the_configuration(running: Machine) -> None:
+    """With it the old version would not start again, either: the upgrade names the mistake, and the station runs on."""
+    pid = running.property_of("MainPID")
+    config = running.file(CONFIG)
+    right = config.read_text()
+    config.write_text(right.replace("linger_s", "lingers_s"))
+    failed = running.run("cd /srv/weatherd && make install", check=False)
+    config.write_text(right)
+    assert failed.returncode != 0
+    assert "sinks.logstash.lingers_s" in failed.stderr
+    assert "error: nothing is upgraded with a mistake in the configuration" in failed.stderr
+    assert (running.property_of("ActiveState"), running.property_of("MainPID")) == ("active", pid)
     assert [path.name for path in running.file("/opt").iterdir()] == ["weatherd"]
 
 
