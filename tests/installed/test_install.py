@@ -1,6 +1,7 @@
 """`make install` on a Debian that has booted; the tests follow each other, as things do on a real machine."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ import pytest
 from tests.installed.booted import Machine, booted, wait_for
 from tests.installed.configured import CONFIG, SECRET, configure
 from tests.installed.far_end import PASSWORD, FarEnd, far_end
+from tests.installed.parts import ROOT
 
 UNIT = "/usr/local/lib/systemd/system/weatherd.service"
 
@@ -236,6 +238,24 @@ def test_it_stops_in_time_and_goes_on_where_it_was(running: Machine, outside: Fa
     assert outside.seqs() == set(range(1, max(outside.seqs()) + 1))
 
 
+def test_a_journal_is_backed_up_and_brought_back_by_the_commands_of_the_page(running: Machine, outside: FarEnd) -> None:
+    """What was not sent when the copy was taken is sent from it, though all that was there has been removed."""
+    outside.refuse()
+    seq = running.status()["journal"]["last_seq"]
+    wait_for(lambda: running.status()["journal"]["last_seq"] >= seq + 3, "three observations wait")
+    kept = running.status()["journal"]["last_seq"]
+    back_up, bring_back = commands_to_back_up()
+    running.run(f"cd /srv && {back_up}")
+    assert kept not in outside.seqs()
+    running.run(f"cd /srv && {bring_back}")
+    outside.accept()
+    wait_for(lambda: set(range(1, kept + 1)) <= outside.seqs(), "all has arrived")
+    last = max(outside.seqs())
+    wait_for(lambda: max(outside.seqs()) > last, "new documents have arrived")
+    assert outside.seqs() == set(range(1, max(outside.seqs()) + 1))
+    assert outside.conflicts_count() == 0
+
+
 def test_a_version_that_does_not_start_gives_way_to_the_old_one(running: Machine, outside: FarEnd) -> None:
     """The upgrade fails and says why, and the station runs as before."""
     version = running.file("/srv/weatherd/weatherd/__init__.py")
@@ -319,6 +339,14 @@ def test_uninstalling_keeps_configuration_and_journal(running: Machine) -> None:
     ).stdout
     assert left == ""
     assert running.property_of("LoadState") == "not-found"
+
+
+def commands_to_back_up() -> list[str]:
+    """Return what docs/operations.md has people type: to take a copy, and to bring it back; as root here."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.partition("## Back up and move the journal")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^\n((?:    .*\n)+)", section, re.MULTILINE)
+    return [block.replace("sudo ", "") for block in blocks if "weatherd-journal.tar.gz" in block]
 
 
 def add_driver(wheels: Path) -> None:
