@@ -12,6 +12,7 @@ import base64
 import http.client
 import json
 import os
+import signal
 import ssl
 import sys
 import time
@@ -31,6 +32,9 @@ ATTEMPT_S = 30.0
 
 PAUSE_S = 0.5
 """Between two looks at something that is not up yet."""
+
+SILENT_S = 3.0
+"""How long it waits before it says so."""
 
 UNAUTHORIZED_S = 30.0
 """How long a 401 is not believed: an Elasticsearch that has just started does not know its passwords yet."""
@@ -69,15 +73,16 @@ class Api:
     def __init__(
         self, name: str, url: str, credentials: tuple[str, str] | None, tls: ssl.SSLContext, deadline_s: float
     ) -> None:
-        if "@" in url:  # and it is not repeated: there may be a password in it
-            raise Failed(f"the URL of {name} has a user in it", "use --user and --password-file", os.EX_USAGE)
         try:
             parts = urllib.parse.urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
             host = None
-        if not host or parts.scheme not in {"http", "https"}:
-            raise Failed(f"{url} is no URL of {name}", "write it as https://host:port", os.EX_USAGE)
+        if host is None or parts.scheme not in {"http", "https"}:
+            raise Failed(f"{_without_user(url)} is no URL of {name}", "write it as https://host:port", os.EX_USAGE)
+        if parts.username is not None:
+            hint = "leave both to --user and --password-file, as a command line can be read by everybody"
+            raise Failed(f"the URL of {name} names a user or a password", hint, os.EX_USAGE)
         self.name = name
         self._url = url
         self._path = parts.path.rstrip("/")
@@ -85,6 +90,7 @@ class Api:
         if credentials is not None:
             self._headers["Authorization"] = "Basic " + base64.b64encode(":".join(credentials).encode()).decode()
         self._deadline_s = deadline_s
+        self._is_awaited = False
         self._connect: Callable[[], http.client.HTTPConnection] = (
             (lambda: http.client.HTTPSConnection(host, port, timeout=ATTEMPT_S, context=tls))
             if parts.scheme == "https"
@@ -130,6 +136,8 @@ class Api:
                 raise refused or Failed(
                     f"{self.name} at {self._url} is not up: {why}", "look at its log, or wait longer: --wait"
                 )
+            if _has_passed(began_s + SILENT_S):
+                self._say_that_it_is_awaited(why)
             time.sleep(PAUSE_S)
 
     def wait_until(self, path: str, is_up: Callable[[Mapping[str, Any]], bool]) -> None:
@@ -138,6 +146,12 @@ class Api:
             if _has_passed(self._deadline_s):
                 raise Failed(f"{self.name} at {self._url} does not become available", "look at its log")
             time.sleep(PAUSE_S)
+
+    def _say_that_it_is_awaited(self, why: str) -> None:
+        """Tell once, so that nobody looks at nothing for five minutes because of a name that is not right."""
+        if not self._is_awaited:
+            print(f"..  waiting for {self.name} at {self._url}: {why}", flush=True)
+        self._is_awaited = True
 
     def _attempt(
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
@@ -238,7 +252,10 @@ def _template(file: str, skip: Sequence[str]) -> dict[str, Any]:
 
 
 def _file(name: str | Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((HERE / name).read_text("utf-8"))
+    try:
+        content: dict[str, Any] = json.loads((HERE / name).read_text("utf-8"))
+    except ValueError as error:
+        raise Failed(f"{HERE / name} is no JSON: {error}", "mend it there", os.EX_CONFIG) from error
     return content
 
 
@@ -272,6 +289,10 @@ def _form(path: Path) -> tuple[str, bytes]:
         f"multipart/form-data; boundary={boundary}",
         head.encode() + path.read_bytes() + f"\r\n--{boundary}--\r\n".encode(),
     )
+
+
+def _without_user(url: str) -> str:
+    return url.rpartition("@")[2]
 
 
 def _has_passed(moment_s: float) -> bool:
@@ -361,6 +382,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # of the files; those of the network are told above
         print(f"error: {error.filename}: {error.strerror}\nhint:  can it be read from here?", file=sys.stderr)
         return os.EX_CONFIG
+    except KeyboardInterrupt:
+        print(
+            "error: interrupted: not everything is loaded\nhint:  run it again, what is there may stay", file=sys.stderr
+        )
+        return 128 + signal.SIGINT
     return os.EX_OK
 
 

@@ -187,6 +187,7 @@ def test_a_missing_file_is_told_with_every_place(
         existing_file("password", tmp_path)
     assert str(tmp_path / "password") in str(caught.value)
     assert (credentials or "CREDENTIALS_DIRECTORY is not set") in str(caught.value)
+    assert (credentials or f"nor one in {tmp_path}/credentials") in str(caught.value)
 
 
 def test_a_missing_file_with_an_absolute_path_is_told_alone(tmp_path: Path) -> None:

@@ -36,9 +36,8 @@ class Machine:
 
     def run(self, command: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Let a shell inside run a command as root, and return what it said."""
-        shell = ("env", "-i", f"PATH={_PATH}", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/srv/wheels", "sh", "-ec", command)
         result = subprocess.run(
-            ("nsenter", "--target", str(self._leader), "--all", *shell),
+            self._inside(command),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -47,6 +46,17 @@ class Machine:
         )
         assert not check or result.returncode == 0, f"{command}: {result.returncode}\n{result.stdout}{result.stderr}"
         return result
+
+    def start(self, command: str) -> "subprocess.Popen[bytes]":
+        """Let a shell inside begin a command as root, in a session of its own, as at a terminal."""
+        nowhere = subprocess.DEVNULL
+        return subprocess.Popen(
+            self._inside(command), stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True
+        )
+
+    def _inside(self, command: str) -> tuple[str, ...]:
+        shell = ("env", "-i", f"PATH={_PATH}", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/srv/wheels", "sh", "-ec", command)
+        return ("nsenter", "--target", str(self._leader), "--all", *shell)
 
     def file(self, path: str) -> Path:
         """Return where a file of it is, seen from outside."""

@@ -1,5 +1,8 @@
 """`make install` on a Debian that has booted; the tests follow each other, as things do on a real machine."""
 
+import os
+import re
+import signal
 import subprocess
 import time
 import zipfile
@@ -10,18 +13,14 @@ import pytest
 from tests.installed.booted import Machine, wait_for
 from tests.installed.configured import CONFIG, SECRET, configure
 from tests.installed.far_end import PASSWORD, FarEnd
+from tests.installed.parts import ROOT
 
 UNIT = "/usr/local/lib/systemd/system/weatherd.service"
 
 
 @pytest.fixture(scope="module")
 def installed(machine: Machine) -> subprocess.CompletedProcess[str]:
-    """Install for the first time, which breaks off at its last step, and again; this is what that said."""
-    last_step = machine.file("/srv/weatherd/systemd/first-configuration")
-    last_step.chmod(0o644)
-    assert machine.run("cd /srv/weatherd && make install", check=False).returncode != 0
-    assert machine.file(UNIT).exists()
-    last_step.chmod(0o755)
+    """Install for the first time; this is what it said."""
     return machine.run("cd /srv/weatherd && make install")
 
 
@@ -53,6 +52,19 @@ def test_a_python_without_venv_is_told_and_changes_nothing(machine: Machine) -> 
     assert refused.returncode == 69
     assert refused.stderr.splitlines()[-1] == "hint:  on Debian and Raspberry Pi OS: sudo apt install python3-venv"
     assert not list(machine.file("/opt").iterdir())
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP])
+def test_an_installation_that_is_interrupted_leaves_nothing(machine: Machine, sent: signal.Signals) -> None:
+    """Ctrl-C, or a connection that is cut, ends it amid pip's work: nothing of it stays, also not in /tmp."""
+    temporary = set(machine.file("/tmp").iterdir())
+    installing = machine.start("cd /srv/weatherd && exec make install")
+    wait_for(machine.file("/opt/weatherd.new/bin/pip").exists, "the new environment is begun")
+    os.killpg(installing.pid, sent)
+    assert installing.wait(20) != 0
+    wait_for(lambda: not list(machine.file("/opt").iterdir()), "the new environment is gone")
+    wait_for(lambda: set(machine.file("/tmp").iterdir()) == temporary, "what it was made from is gone")
+    assert not machine.file("/usr/local/bin/weatherd").is_symlink()
 
 
 def test_the_first_installation_leaves_a_configuration_that_is_right(
@@ -213,6 +225,24 @@ def test_it_stops_in_time_and_goes_on_where_it_was(running: Machine, outside: Fa
     assert outside.seqs() == set(range(1, max(outside.seqs()) + 1))
 
 
+def test_a_journal_is_backed_up_and_brought_back_by_the_commands_of_the_page(running: Machine, outside: FarEnd) -> None:
+    """What was not sent when the copy was taken is sent from it, though all that was there has been removed."""
+    outside.refuse()
+    seq = running.status()["journal"]["last_seq"]
+    wait_for(lambda: running.status()["journal"]["last_seq"] >= seq + 3, "three observations wait")
+    kept = running.status()["journal"]["last_seq"]
+    back_up, bring_back = commands_to_back_up()
+    running.run(f"cd /srv && {back_up}")
+    assert kept not in outside.seqs()
+    running.run(f"cd /srv && {bring_back}")
+    outside.accept()
+    wait_for(lambda: set(range(1, kept + 1)) <= outside.seqs(), "all has arrived")
+    last = max(outside.seqs())
+    wait_for(lambda: max(outside.seqs()) > last, "new documents have arrived")
+    assert outside.seqs() == set(range(1, max(outside.seqs()) + 1))
+    assert outside.conflicts_count() == 0
+
+
 def test_a_version_that_does_not_start_gives_way_to_the_old_one(running: Machine, outside: FarEnd) -> None:
     """The upgrade fails and says why, and the station runs as before."""
     version = running.file("/srv/weatherd/weatherd/__init__.py")
@@ -229,6 +259,39 @@ def test_a_version_that_does_not_start_gives_way_to_the_old_one(running: Machine
     assert running.run("weatherd --version").stdout == "weatherd 0.1.0\n"
     last = max(outside.seqs())
     wait_for(lambda: max(outside.seqs()) > last, "new documents have arrived")
+    assert [path.name for path in running.file("/opt").iterdir()] == ["weatherd"]
+
+
+def test_an_upgrade_on_a_full_card_leaves_all_as_it_was(running: Machine) -> None:
+    """It fails with the new program in its place, and before systemd has all of its files: the old one is back."""
+    pid = running.property_of("MainPID")
+    version = running.file("/srv/weatherd/weatherd/__init__.py")
+    right = version.read_text()
+    version.write_text(right.replace("0.1.0", "0.1.1"))
+    full = "/usr/local/lib/udev"
+    running.run(f"mount -t tmpfs -o size=4k full {full} && echo > {full}/file")
+    failed = running.run("cd /srv/weatherd && make install", check=False)
+    running.run(f"umount {full}")
+    version.write_text(right)
+    assert failed.returncode != 0
+    assert "No space left on device" in failed.stderr
+    assert running.run("weatherd --version").stdout == "weatherd 0.1.0\n"
+    assert running.property_of("MainPID") == pid
+    assert [path.name for path in running.file("/opt").iterdir()] == ["weatherd"]
+
+
+def test_nothing_is_upgraded_with_a_mistake_in_the_configuration(running: Machine) -> None:
+    """With it the old version would not start again, either: the upgrade names the mistake, and the station runs on."""
+    pid = running.property_of("MainPID")
+    config = running.file(CONFIG)
+    right = config.read_text()
+    config.write_text(right.replace("linger_s", "lingers_s"))
+    failed = running.run("cd /srv/weatherd && make install", check=False)
+    config.write_text(right)
+    assert failed.returncode != 0
+    assert "sinks.logstash.lingers_s" in failed.stderr
+    assert "error: nothing is upgraded with a mistake in the configuration" in failed.stderr
+    assert (running.property_of("ActiveState"), running.property_of("MainPID")) == ("active", pid)
     assert [path.name for path in running.file("/opt").iterdir()] == ["weatherd"]
 
 
@@ -275,6 +338,14 @@ def test_uninstalling_keeps_configuration_and_journal(running: Machine) -> None:
     ).stdout
     assert left == ""
     assert running.property_of("LoadState") == "not-found"
+
+
+def commands_to_back_up() -> list[str]:
+    """Return what docs/operations.md has people type: to take a copy, and to bring it back; as root here."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.partition("## Back up and move the journal")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^\n((?:    .*\n)+)", section, re.MULTILINE)
+    return [block.replace("sudo ", "") for block in blocks if "weatherd-journal.tar.gz" in block]
 
 
 def add_driver(wheels: Path) -> None:

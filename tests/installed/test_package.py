@@ -93,6 +93,21 @@ def test_make_install_leaves_the_package_alone(installed: Machine) -> None:
     assert not installed.file("/usr/local/bin/weatherd").exists()
 
 
+def test_nothing_is_upgraded_with_a_mistake_in_the_configuration(running: Machine) -> None:
+    """With it the old version would not start again, either: dpkg names the mistake, and the station runs on."""
+    pid = running.property_of("MainPID")
+    config = running.file(CONFIG)
+    right = config.read_text()
+    config.write_text(right.replace("linger_s", "lingers_s"))
+    failed = running.run(f"dpkg --install {newer(running)}", check=False)
+    config.write_text(right)
+    assert failed.returncode != 0
+    assert "sinks.logstash.lingers_s" in failed.stderr
+    assert (running.property_of("ActiveState"), running.property_of("MainPID")) == ("active", pid)
+    assert running.run("weatherd --version").stdout == "weatherd 0.1.0\n"
+    assert running.run("dpkg --audit").stdout == ""
+
+
 def test_an_upgrade_keeps_the_configuration_the_journal_and_its_documents(running: Machine, outside: FarEnd) -> None:
     """The station that ran is restarted on the new version, counts on, and still has what it observed before."""
     config = running.file(CONFIG).read_text()
@@ -126,11 +141,26 @@ def test_purging_leaves_nothing(running: Machine, before: set[str]) -> None:
     assert left == set()
 
 
+def test_make_install_after_a_removal_has_the_configuration_for_itself(
+    running: Machine, package: str, outside: FarEnd
+) -> None:
+    """A purge of what was removed before, which dpkg would begin with the configuration, has nothing left to take."""
+    running.run(f"dpkg --install {package}")
+    configure(running, outside)
+    config = running.file(CONFIG).read_text()
+    running.run("dpkg --remove weatherd && cd /srv/weatherd && make install && systemctl start weatherd")
+    running.run("dpkg --purge weatherd")
+    assert running.file(CONFIG).read_text() == config
+    assert running.property_of("ActiveState") == "active"
+    assert running.file("/var/lib/private/weatherd/journal.db").exists()
+
+
 def newer(machine: Machine) -> str:
     """Make a package of a later version out of the one that is there."""
     made = "/srv/newer.deb"
     machine.run(
         f"""
+        rm -rf {UNPACKED}
         dpkg-deb --raw-extract /srv/weatherd/build/weatherd_*.deb {UNPACKED}
         sed -i 's/^Version: .*/Version: 0.2.0-1/' {UNPACKED}/DEBIAN/control
         sed -i 's/0\\.1\\.0/0.2.0/' {UNPACKED}/opt/weatherd/lib/python3*/site-packages/weatherd/__init__.py

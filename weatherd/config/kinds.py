@@ -194,7 +194,7 @@ def existing_file(text: str, folder: Path) -> Path:
             raise ValueError(f"{path} is no file")
         path.open("rb").close()
     except FileNotFoundError:
-        raise ValueError(f"there is no file {path}{_not_elsewhere(text, credentials)}") from None
+        raise ValueError(f"there is no file {path}{_not_elsewhere(text, folder, credentials)}") from None
     except OSError as error:
         raise ValueError(f"{error.filename} cannot be read: {error.strerror}") from error
     return path
@@ -208,11 +208,12 @@ def _elsewhere(text: str, folder: Path, credentials: str | None) -> Iterator[Pat
         yield folder / "credentials" / text
 
 
-def _not_elsewhere(text: str, credentials: str | None) -> str:
+def _not_elsewhere(text: str, folder: Path, credentials: str | None) -> str:
     if Path(text).is_absolute():
         return ""
-    where = f"nor one in {credentials}" if credentials else "and CREDENTIALS_DIRECTORY is not set"
-    return f", {where}, where relative names are looked up first"
+    if credentials:
+        return f", nor one in {credentials}, where relative names are looked up first"
+    return f", nor one in {folder / 'credentials'}, where the unit's secrets belong (CREDENTIALS_DIRECTORY is not set)"
 
 
 ByteSize = Annotated[
