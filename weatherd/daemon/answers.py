@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from weatherd.control import Answer
+from weatherd.control.server import Answer
 from weatherd.journal import SqliteJournal
 from weatherd.processing.documents import iso_8601
 

@@ -25,7 +25,7 @@ from weatherd.daemon.samplers import Sampler, Sampling
 from weatherd.daemon.timekeeping import Timekeeper
 from weatherd.forwarding import Forwarder
 from weatherd.happenings import Happenings
-from weatherd.journal import Notice, SqliteJournal, memory_file
+from weatherd.journal import Notice, SqliteJournal, memory_file, young_folder
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sink, Source
 from weatherd.processing.derivation import Derivation, Sources
@@ -59,6 +59,7 @@ class Parts:
         derivation: What all sensors are derived by.
         calibrations: Tells where one has changed.
         quality_controls: By sensor, who judges it.
+        young_folder: For the files that keep what is young over the end of the process.
         recalls: Who is shown the documents of earlier runs at the start.
     """
 
@@ -75,7 +76,7 @@ class Parts:
     forwarders: list[Forwarder]
     bus: "Bus | None"
     gpio: "GpioChip | None"
-    runtime_folder: Path
+    young_folder: Path
     sources: list[Source]
     samplers: list[Sampler]
     listeners: list[Listener]
@@ -115,7 +116,7 @@ class Parts:
             derivation=self.derivation,
             bus=self.bus or bus_of(settings, self.clock, self.simulated),
             gpio=self.gpio or gpio_of(settings),
-            runtime_folder=self.runtime_folder,
+            young_folder=self.young_folder,
             quality_controls=self.quality_controls,
         )
         for gone in change.stop.difference(sensor.name for sensor in settings.sensors):
@@ -139,13 +140,14 @@ def assemble(
         settings: The checked configuration.
         log: Where people read.
         clock: The station's clock.
-        runtime_folder: Where young entries are kept if it is in memory.
+        runtime_folder: Where young entries are kept if it is in memory that outlives the process.
         simulated: What stands behind ``i2c.bus = "simulated"``; the recorded day's weather by default.
 
     Raises:
         ConfigError: If a password or a certificate cannot be used.
     """
     run_id = secrets.token_hex(4)
+    young = young_folder(runtime_folder, settings.journal.path)
     queue: BoundedQueue[Observation | Event] = BoundedQueue(settings.queue.size_max)
     logstash = settings.sinks.logstash
     sinks = [] if logstash is None else [make_logstash(logstash, clock)]
@@ -163,7 +165,7 @@ def assemble(
         retention_s=settings.journal.retention_s,
         when_full=settings.journal.when_full,
         station_id=settings.station.id,
-        memory=memory_file(runtime_folder, settings.journal.path),
+        memory=memory_file(young, settings.journal.path),
         boot_id=clock.boot_id(),
         held=clock.offset_ms() is not None,
         tell=tell,
@@ -207,7 +209,7 @@ def assemble(
         derivation=derivation,
         bus=bus,
         gpio=gpio_of(settings),
-        runtime_folder=runtime_folder,
+        young_folder=young,
         quality_controls=quality_controls,
     )
     return Parts(
@@ -228,7 +230,7 @@ def assemble(
         ],
         bus=bus,
         gpio=sampling.gpio,
-        runtime_folder=runtime_folder,
+        young_folder=young,
         sources=sampling.sources,
         samplers=list(sampling.samplers.values()),
         listeners=sampling.listeners,

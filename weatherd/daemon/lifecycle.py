@@ -12,6 +12,7 @@ Each loop is supervised on its own, so a mistake in one costs that one a restart
 
 import asyncio
 import gc
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,15 +21,18 @@ from typing import TYPE_CHECKING, Any
 from weatherd import __version__, config
 from weatherd.backoff import full_jitter
 from weatherd.clock import SystemClock
-from weatherd.control import ControlServer, runtime_folders
+from weatherd.control import runtime_folders
+from weatherd.control.server import ControlServer
 from weatherd.daemon import status
 from weatherd.daemon.answers import answers
 from weatherd.daemon.assembly import JOURNAL_DELAY_S_MAX, assemble
 from weatherd.daemon.drivers import Log
+from weatherd.daemon.reaping import Reaper
 from weatherd.daemon.recalling import Recall, recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
+from weatherd.journal import memory_outlives_us
 from weatherd.model import Event
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
@@ -157,7 +161,7 @@ class Daemon:
         recorded_at_ms = await journal.newest_recorded_at_ms()
         if recorded_at_ms is not None:
             self._clock.not_before(recorded_at_ms)
-        if not journal.is_in_memory:
+        if not journal.is_in_memory and memory_outlives_us():  # else that is meant so: see its docstring
             message = (
                 "the runtime folder is not in memory: young observations are kept on the card, which wears it more"
             )
@@ -194,6 +198,8 @@ class Daemon:
         else:
             self._start(group, "opening the journal", partial(self._open_journal_late, group))
         self._start(group, "watching", self._watch)
+        if os.getpid() == 1:
+            self._start(group, "reaping", Reaper(self._clock).run)
         self._start_sampling(group, [*self._asked(), *self.parts.listeners])
         await first_of(self._wait_until_tried(), self._stop.wait())
         if not self._stop.is_set():
@@ -327,7 +333,7 @@ class Daemon:
         period_s = min(STATUS_PERIOD_S, (self._notifier.watchdog_period_s or 2 * STATUS_PERIOD_S) / 2)
         pause_s = min(1.0, period_s)  # at first much changes
         while True:
-            if all(sampler.goes_on() for sampler in self._asked()):
+            if status.sampling_goes_on(self.parts):
                 self._notifier.alive()
             self._notifier.status(status.sentence(self.parts))
             await self._clock.sleep(pause_s)

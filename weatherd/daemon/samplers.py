@@ -78,12 +78,12 @@ class Sampling:
         derivation: Derivation,
         bus: "Bus | None",
         gpio: "GpioChip | None",
-        runtime_folder: Path,
+        young_folder: Path,
         quality_controls: dict[str, QualityControl],
     ) -> None:
         self._derivation = derivation
         self._journal_path = settings.journal.path
-        self._runtime_folder = runtime_folder
+        self._young_folder = young_folder
         self._log = log
         self._clock = clock
         self._queue = queue
@@ -111,7 +111,7 @@ class Sampling:
             gauge = make_rain_gauge(
                 settings,
                 self.gpio,
-                runtime_folder=self._runtime_folder,
+                young_folder=self._young_folder,
                 journal=self._journal_path,
                 clock=self._clock,
                 log=self._log,

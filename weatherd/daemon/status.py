@@ -6,9 +6,10 @@ from typing import Any
 from weatherd import __version__
 from weatherd.daemon.assembly import Parts
 from weatherd.daemon.samplers import Sampler
-from weatherd.errors import WeatherdError
+from weatherd.errors import SamplingStuck, WeatherdError
 from weatherd.forwarding import Forwarder
 from weatherd.processing.documents import iso_8601
+from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import State
 
 
@@ -31,6 +32,7 @@ def status(parts: Parts, started_ms: int, started_s: float) -> dict[str, Any]:
             "started_at": iso_8601(started_ms),
             "uptime_s": round(parts.clock.boottime_s() - started_s, 1),
         },
+        "trouble": _error(trouble(parts)),
         "clock": {"now": iso_8601(parts.clock.now_ms()), "synchronized": parts.clock.synchronized()},
         "sensors": [_sensor(sampler, parts) for sampler in parts.samplers],
         "queue": {
@@ -55,6 +57,30 @@ def status(parts: Parts, started_ms: int, started_s: float) -> dict[str, Any]:
         },
         "sinks": [_sink(forwarder, parts) for forwarder in parts.forwarders],
     }
+
+
+def trouble(parts: Parts) -> WeatherdError | None:
+    """
+    Tell why a station does not do its work; None while it does.
+
+    Whoever restarts it when this is not None does no harm. A sink that is away, or a sensor that is lost, is no trouble
+    of the station's: a new start would not bring it back.
+    """
+    if stuck := _stuck(parts):
+        names = ", ".join(stuck)
+        return SamplingStuck(
+            f"sampling is stuck: {names} was not asked for minutes", "restart the daemon, and see its log"
+        )
+    return parts.recorder.trouble
+
+
+def sampling_goes_on(parts: Parts) -> bool:
+    """Tell whether every sensor that is asked was asked in time, with or without an answer."""
+    return not _stuck(parts)
+
+
+def _stuck(parts: Parts) -> list[str]:
+    return [one.name for one in parts.samplers if isinstance(one, AskedSampler) and not one.goes_on()]
 
 
 def sentence(parts: Parts) -> str:
