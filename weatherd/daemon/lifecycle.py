@@ -110,7 +110,7 @@ class Daemon:
         self._is_journal_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
-        self._control = ControlServer(folder, answers(self.parts.journal, self.status))
+        self._control = ControlServer(folder, answers(self.parts.journal, self.status, self._stop))
 
     def stop(self) -> None:
         """Ask the station to stop; `run` returns when it has."""
