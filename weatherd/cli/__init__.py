@@ -77,10 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = _add_command(
         commands,
         "demo",
-        "run a whole station on emulated chips, with a stand-in for Logstash",
+        "run a whole station on emulated chips, with its panel and a stand-in for Logstash",
         "Needs no hardware and no configuration, and leaves nothing behind.",
     )
-    demo.add_argument("--port", type=_port, default=0, metavar="N", help="of the stand-in; a free one by default")
+    demo.add_argument("--port", type=_port, metavar="N", help="of the panel (8600, or a free one if somebody has that)")
     demo.add_argument("--for", type=_seconds, dest="duration_s", metavar="SECONDS", help="stop by itself after so long")
     demo.set_defaults(command=_demo)
 
