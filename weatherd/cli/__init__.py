@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "Touches no bus; exit code 0 if it is right, else 78.",
     )
     _add_config(check)
+    check.add_argument("--running", action="store_true", help="let the running daemon read its own configuration again")
     check.set_defaults(command=_check)
 
     doctor = _add_command(
@@ -183,6 +184,9 @@ def _add_journals_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # Until the daemon heeds signals itself, which takes seconds on a slow Pi, there is nothing to keep; and without a
+    # handler the kernel passes over a SIGTERM to process 1, which the daemon is in a container.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(os.EX_OK))
     from weatherd.cli.run import run
 
     return run(options.config, options.log_format)
@@ -195,9 +199,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from weatherd.cli.check import check
+    from weatherd.cli.check import check, check_running
 
-    return check(options.config)
+    return check_running() if options.running else check(options.config)
 
 
 def _doctor(options: argparse.Namespace) -> int:
