@@ -32,6 +32,7 @@ ATTACKS = {
     "a long line": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a long header": GET + b"X: " + b"a" * 9000 + b"\r\n\r\n",
     "many headers": GET + b"X: a\r\n" * 4000 + b"\r\n",
+    "large headers": GET + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 3000) for n in range(20)) + b"\r\n",
     "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
     "two hosts": GET + b"Host: localhost\r\n\r\n",
     "a host that is none": b"GET /healthz HTTP/1.1\r\nHost: local host/..\r\n\r\n",
@@ -52,7 +53,7 @@ ATTACKS = {
 }
 
 
-ENDED = {"many headers"}
+ENDED = {"large headers"}
 """So much that it is not even answered."""
 
 
