@@ -111,7 +111,8 @@ class Daemon:
         self._is_journal_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
-        self._control = ControlServer(folder, answers(self.parts.journal, self.status))
+        told = answers(self.parts.journal, self.status, self._reread, self._stop)
+        self._control = ControlServer(folder, told)
 
     def stop(self) -> None:
         """Ask the station to stop; `run` returns when it has."""
