@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench oracle soak clean
+.PHONY: help demo test check bench oracle soak lock openapi clean
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
@@ -13,6 +13,8 @@ help:
 	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
+	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
+	@echo "make openapi the description of the API as JSON, from weatherd/panel/openapi.yaml"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/.runtime
@@ -48,8 +50,21 @@ oracle: $(VENV)/.runtime
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults --soak
 
+# For every architecture at once; without addresses, so that it holds wherever the packages come from.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet --disable-pip-version-check uv
+	$(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' \
+	    --output-file requirements.lock setup.cfg
+
+# The station has no parser for YAML, and needs none.
+openapi: $(VENV)/.dev
+	$(BIN)/python -c 'import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout, ensure_ascii=False)' \
+	    < weatherd/panel/openapi.yaml > weatherd/panel/openapi.json
+
 clean:
-	rm -rf $(VENV) $(VENV)-oracle build dist .coverage *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oracle $(VENV)-lock build dist .coverage *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Set where these tests run in a container of Podman, it would tell daemons that memory does not outlive them.
+os.environ.pop("container", None)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for what takes minutes; here, where pytest looks for options whatever is collected."""

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from weatherd import control
-from weatherd.control import Answer, ControlServer, NoDaemon, ask, ask_for, runtime_folders
+from weatherd.control import NoDaemon, ask, ask_for, runtime_folders
+from weatherd.control.server import Answer, ControlServer
 from weatherd.errors import JournalFull, JournalUnavailable, NoAnswer, UnavailableError, WeatherdError
 
 
@@ -142,7 +142,7 @@ async def test_an_answer_of_another_type_is_told(folder: Path) -> None:
 
 async def test_work_that_takes_long_shows_signs_of_life(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client sees that its answer is worked on, and the signs change nothing of it."""
-    monkeypatch.setattr(control, "_SIGN_PERIOD_S", 0.01)
+    monkeypatch.setattr("weatherd.control.server._SIGN_PERIOD_S", 0.01)
     found = asyncio.Event()
 
     async def search(_: Mapping[str, Any]) -> Mapping[str, object]:
@@ -186,7 +186,7 @@ async def test_closing_waits_for_no_answer(folder: Path) -> None:
 
 def test_a_daemon_that_does_not_answer_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that hangs, or sends rubbish, is a sentence and a hint, and no traceback."""
-    monkeypatch.setattr(control, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("weatherd.control.TIMEOUT_S", 0.1)
     with socket.socket(socket.AF_UNIX) as hung:
         hung.bind(os.fspath(folder / "control.sock"))
         hung.listen()

@@ -1,7 +1,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tests.fakes import NOON_MS, FakeClock, FakeJournal, recording_log, settle
@@ -179,3 +179,40 @@ async def test_what_was_dropped_is_told_with_its_number() -> None:
     told = [entry.message for entry in bench.journal.entries if entry.action == "observations_dropped"]  # type: ignore[union-attr]
     assert [message.split()[0] for message in told] == ["2", "40"]
     assert [line["count"] for line in bench.lines] == [2, 40]
+
+
+async def test_an_append_that_hangs_is_trouble_after_a_minute() -> None:
+    """A card that answers nothing, not even with an error, is told; one that is only slow is not."""
+    bench = Bench()
+    hanging = asyncio.Event()
+    append = bench.journal.append
+
+    async def append_late(entries: Sequence[Observation | Event]) -> None:
+        await hanging.wait()
+        await append(entries)
+
+    bench.journal.append = append_late  # type: ignore[method-assign]
+    async with running(bench):
+        await bench.observe(1)
+        await bench.clock.advance(59)
+        assert bench.recorder.trouble is None
+        await bench.clock.advance(2)
+        assert isinstance(bench.recorder.trouble, JournalUnavailable)
+        assert "61 s" in bench.recorder.trouble.sentence
+        hanging.set()
+        await settle()
+        assert (bench.kept, bench.recorder.trouble) == ([1], None)
+        await bench.clock.advance(1000)
+        assert bench.recorder.trouble is None
+
+
+async def test_a_journal_that_refuses_is_trouble_at_once() -> None:
+    """What pauses the recorder is what the station suffers from."""
+    bench = Bench()
+    bench.journal.error = JournalUnavailable("the disk is full")
+    async with running(bench):
+        await bench.observe(1)
+        assert str(bench.recorder.trouble) == "the disk is full"
+        bench.journal.error = None
+        await bench.clock.advance(5)
+        assert bench.recorder.trouble is None

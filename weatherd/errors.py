@@ -4,6 +4,7 @@ Every error that weatherd tells a person about, in one tree.
     WeatherdError
     ├── ConfigError              config.invalid            every mistake of a configuration at once
     ├── UnavailableError         daemon.unavailable        a needed thing is missing: a port, a running daemon
+    │   └── SamplingStuck        daemon.sampling_stuck     the daemon answers, and does not come round to its sensors
     ├── SensorError              sensor.*                  all transient: the sensor is tried again
     │   ├── NoAnswer             sensor.no_answer          nobody acknowledges at the address
     │   ├── DeadlineExceeded     sensor.deadline_exceeded  it answers, but the measurement does not end
@@ -100,6 +101,12 @@ class UnavailableError(WeatherdError):
 
     code = "daemon.unavailable"
     exit_code = os.EX_UNAVAILABLE
+
+
+class SamplingStuck(UnavailableError):
+    """Tell that a daemon answers, but does not come round to its sensors any more. Only a new start helps."""
+
+    code = "daemon.sampling_stuck"
 
 
 class SensorError(WeatherdError):

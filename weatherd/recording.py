@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from weatherd.errors import JournalError, JournalFull
+from weatherd.errors import JournalError, JournalFull, JournalUnavailable
 from weatherd.happenings import Happenings
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Journal
@@ -25,6 +25,9 @@ APPEND_SIZE_MAX = 1000
 DROPS_PERIOD_S = 60.0
 """Drops are told at most once in this time: a full journal drops with every append."""
 
+
+APPEND_S_MAX = 60.0
+"""One that takes longer hangs: not even a bad card, which the disk tries again and again, needs so long."""
 
 STOP_DELAY_S_MAX = 0.2
 """Between attempts once the queue is closed; how long it is tried, is up to the one who stops."""
@@ -66,8 +69,21 @@ class Recorder:
         self._taken: list[Observation | Event] = []
         self._drops_told_s = -DROPS_PERIOD_S
         self._drops_told_count: int | None = None
+        self._append_began_s: float | None = None
         self.error: JournalError | None = None
         self.lost_count = 0
+
+    @property
+    def trouble(self) -> JournalError | None:
+        """Why nothing is kept now; None while the journal takes what it is given."""
+        if self.error is None and self._append_began_s is not None:
+            age_s = self._clock.boottime_s() - self._append_began_s
+            if age_s > APPEND_S_MAX:
+                return JournalUnavailable(
+                    f"the journal takes nothing: a write has not ended for {age_s:.0f} s",
+                    "see `dmesg`: the card may be at its end",
+                )
+        return self.error
 
     async def run(self) -> None:
         """Record until the queue is closed and empty."""
@@ -94,6 +110,7 @@ class Recorder:
         delays = self._delays()
         size = len(self._taken)
         while self._taken:
+            self._append_began_s = self._clock.boottime_s()
             try:
                 await self._journal.append(self._taken[:size])
             except JournalFull as error:
@@ -108,6 +125,8 @@ class Recorder:
                 self._appended_s = self._clock.boottime_s()
                 self._tell(None)
                 self._tell_drops()
+            finally:
+                self._append_began_s = None
 
     async def _wait_for_journal(self, error: JournalError, delay_s: float) -> None:
         """Wait before the next attempt; at the stop only for a moment, since a delivery may make room."""

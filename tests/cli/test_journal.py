@@ -11,7 +11,7 @@ import pytest
 
 from weatherd.cli.export import CSV_COLUMNS, Period, Progress, csv_line, ndjson_line
 from weatherd.cli.journal import Span, _shortened
-from weatherd.control import Answer
+from weatherd.control.server import Answer
 from weatherd.daemon import answers
 from weatherd.daemon.answers import journal_answers
 from weatherd.journal import SqliteJournal

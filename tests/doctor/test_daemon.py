@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from weatherd import config
-from weatherd.control import ControlServer
+from weatherd.control.server import ControlServer
 from weatherd.doctor import State
 from weatherd.doctor.daemon import find
 

@@ -232,3 +232,13 @@ def test_a_running_daemon_knows_where_young_observations_are(*, in_memory: bool,
     """Its own runtime folder counts, not the one that this process would have."""
     (found,) = disk.runtime(Path("/x"), Daemon({"journal": {"in_memory": in_memory}}))
     assert found.state is state
+
+
+@pytest.mark.parametrize("daemon", [Daemon(), Daemon({"journal": {"in_memory": False}})])
+def test_a_container_keeps_young_observations_beside_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, daemon: Daemon
+) -> None:
+    """That is meant so, and no warning: its memory would end with it."""
+    monkeypatch.setenv("container", "docker")
+    (found,) = disk.runtime(tmp_path, daemon)
+    assert (found.state, "beside the journal" in found.message) == (State.OK, True)

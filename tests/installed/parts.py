@@ -1,10 +1,13 @@
 """What the tests of an installed station stand on: a Debian to boot or to build on, and wheels that need no network."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -21,32 +24,41 @@ def debian() -> Path:
     """Return a tar of a small Debian 12, made at most once for one list of packages (45 s)."""
     included = ",".join(PACKAGES)
     tar = BUILD / f"debian-{hashlib.sha256(included.encode()).hexdigest()[:12]}.tar"
-    if not tar.exists():
-        made = _place_for(tar)
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", "bookworm", made]
-        subprocess.run(command, check=True)
-        made.rename(tar)
+    with _alone(tar):
+        if not tar.exists():
+            made = _place_for(tar)
+            command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", "bookworm", made]
+            subprocess.run(command, check=True)
+            made.rename(tar)
     return tar
 
 
 def wheelhouse() -> Path:
-    """Return a folder with a wheel of everything that weatherd needs to run, but of weatherd itself none."""
-    needed = hashlib.sha256((ROOT / "setup.cfg").read_bytes()).hexdigest()[:12]
-    folder = BUILD / f"wheels-{needed}"
-    if not folder.exists():
-        made = _place_for(folder)
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "wheel", "--wheel-dir", made, ROOT], check=True)
-        for own in made.glob("weatherd-*.whl"):
-            own.unlink()
-        made.rename(folder)
+    """Return a folder with a wheel of everything in requirements.lock, which is all that weatherd needs to run."""
+    lock = ROOT / "requirements.lock"
+    folder = BUILD / f"wheels-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    with _alone(folder):
+        if not folder.exists():
+            made = _place_for(folder)
+            pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+            command = [*pip, "wheel", "--no-deps", "--require-hashes", "--wheel-dir", made, "-r", lock]
+            subprocess.run(command, check=True)
+            made.rename(folder)
     return folder
+
+
+@contextlib.contextmanager
+def _alone(result: Path) -> Iterator[None]:
+    """Keep others, who run tests beside us, from making the same: they wait, and find it made."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / f".{result.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _place_for(result: Path) -> Path:
     """Return a name beside it, free for something half made."""
     made = result.with_name(f".{os.getpid()}-{result.name}")
-    BUILD.mkdir(exist_ok=True)
     shutil.rmtree(made, ignore_errors=True)
     made.unlink(missing_ok=True)
     return made

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from weatherd.journal import memory_file
+from weatherd.journal import memory_file, memory_outlives_us, young_folder
 from weatherd.journal.places import file_system_of
 
 MOUNTS = """\
@@ -74,3 +74,27 @@ def test_a_folder_that_cannot_be_written_is_not_used(read_only_folder: Path, mem
     assert memory_file(memory_folder / "file", journal) is None
     assert memory_file(memory_folder / "missing" / "deep", journal) is None
     assert [one.name for one in memory_folder.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("pid", "environment", "outlives"),
+    [
+        (4711, {}, True),
+        (4711, {"container": ""}, True),
+        (1, {}, False),
+        (7, {"container": "podman"}, False),
+    ],
+)
+def test_the_memory_of_a_container_ends_with_it(pid: int, environment: dict[str, str], *, outlives: bool) -> None:
+    """Process 1 knows that it is in a container; beside an init program the environment says so."""
+    assert memory_outlives_us(environment, pid) is outlives
+
+
+def test_what_is_young_in_a_container_lies_beside_the_journal(
+    memory_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its volume is what outlives it; elsewhere the folder in memory does."""
+    journal = tmp_path / "journal.db"
+    assert young_folder(memory_folder, journal) == memory_folder
+    monkeypatch.setenv("container", "docker")
+    assert young_folder(memory_folder, journal) == tmp_path

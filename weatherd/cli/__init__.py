@@ -1,5 +1,5 @@
 """
-The command line: `weatherd run`, `demo`, `check`, `doctor`, `scan`, `status` and `journal`.
+The command line: `weatherd run`, `demo`, `check`, `doctor`, `scan`, `status`, `tail` and `journal`.
 
 Exit codes follow sysexits. An error is two lines on standard error, what happened and what to do; a traceback would be
 a mistake of ours.
@@ -121,6 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(command=_status)
 
+    tail = _add_command(
+        commands,
+        "tail",
+        "follow what the running daemon observes",
+        "Until Ctrl-C, or until the daemon stops; exit code 69 if none runs.",
+    )
+    tail.add_argument("--sensor", metavar="NAME", help="this one alone, without events")
+    tail.set_defaults(command=_tail)
+
     journal = _add_command(commands, "journal", "take documents out of the journal, and see what was refused")
     _add_journal_commands(journal.add_subparsers(required=True, metavar="COMMAND"))
     return parser
@@ -207,6 +216,12 @@ def _status(options: argparse.Namespace) -> int:
     from weatherd.cli.status import show
 
     return show(as_json=options.json)
+
+
+def _tail(options: argparse.Namespace) -> int:
+    from weatherd.cli.tail import tail
+
+    return tail(options.sensor)
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -1,6 +1,11 @@
-"""`weatherd status`: how the running daemon is, for people or for programs."""
+"""
+`weatherd status`: how the running daemon is, for people or for programs.
+
+Its exit code is what a container's health check goes by. It always ends: the daemon is waited for a few seconds.
+"""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,36 +15,43 @@ from weatherd.control import ask
 
 
 def show(*, as_json: bool) -> int:
-    """Print the status of the running daemon."""
+    """Print the status of the running daemon; return 0 if it does its work, else 69, with what keeps it from that."""
     status = ask("status")
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(status)).decode())
     else:
         print("\n".join(lines(status)))
-    return os.EX_OK
+    trouble = status.get("trouble")  # a daemon of an earlier version does not tell
+    if trouble is None:
+        return os.EX_OK
+    print(f"error: {trouble['code']}: {trouble['message']}\nhint:  {trouble['hint']}", file=sys.stderr)
+    return os.EX_UNAVAILABLE
 
 
 def lines(status: Mapping[str, Any]) -> Iterator[str]:
     """Write a status for people."""
     station, daemon, clock = status["station"], status["daemon"], status["clock"]
-    yield f"{station['name'] or station['id']} ({station['id']}), weatherd {daemon['version']}"
-    yield f"running for {_duration(daemon['uptime_s'])}, process {daemon['pid']}"
+    yield f"{station['name'] or station['id']} ({station['id']}), weatherd {station['version']}"
+    yield f"running for {_duration(station['uptime_s'])}, process {daemon['pid']}"
+    if panel := status["panel"]:
+        yield f"panel: {panel['url']}"
+        yield from _error(panel["error"])
     yield "clock: " + ("synchronised" if clock["synchronized"] else "not synchronised; documents say so")
     yield ""
     yield "sensors"
     for sensor in status["sensors"]:
         yield from _sensor(sensor)
     yield ""
-    queue, journal = status["queue"], status["journal"]
+    journal = status["journal"]
     yield f"journal: {journal['path']}"
     yield f"  {_size(journal['size'])} of {_size(journal['size_max'])}, newest entry {journal['last_seq']:,}"
     if not journal["in_memory"]:
-        yield "  young observations are kept on the card: the runtime folder is not in memory"
+        yield "  young observations are kept on the card"
     if journal["holding"]:
         yield "  observations wait until the time is known"
-    yield f"  queue {queue['depth']:,} of {queue['size_max']:,}"
+    yield f"  queue {journal['queue_depth']:,} of {journal['queue_size_max']:,}"
     for count, what in (
-        (queue["dropped_count"], "observations dropped from the full queue"),
+        (journal["queue_dropped_count"], "observations dropped from the full queue"),
         (journal["dropped_count"], "observations dropped from the full journal, at most"),
         (journal["thinned_count"], f"observations reduced to {journal['reduced_count']:,} one-minute means"),
         (journal["quarantined_count"], "documents in quarantine"),

@@ -1,14 +1,20 @@
 """What the daemon answers at its control socket; about the journal, to those who open its file themselves as well."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 
-from weatherd.control import Answer
+from weatherd.control.server import Answer
 from weatherd.journal import SqliteJournal
 from weatherd.processing.documents import iso_8601
+from weatherd.waiting import first_of
+
+FOLLOW_S_MAX = 30.0
+"""So long who follows the journal waits for one answer; then he asks again."""
 
 DOCUMENTS_SIZE_MAX = 1_000_000
 """Bytes of documents in one answer; a single larger one makes an answer of its own."""
@@ -32,13 +38,23 @@ class _Requeue(msgspec.Struct, forbid_unknown_fields=True):
     seqs: Annotated[list[_Natural], msgspec.Meta(max_length=REQUEUE_MAX)]
 
 
-def answers(journal: SqliteJournal, status: Callable[[], Mapping[str, object]]) -> Mapping[str, Answer]:
-    """Return everything that a running daemon answers."""
+def answers(
+    journal: SqliteJournal, status: Callable[[], Mapping[str, object]], stop: asyncio.Event
+) -> Mapping[str, Answer]:
+    """
+    Return everything that a running daemon answers.
+
+    Args:
+        journal: Its journal.
+        status: Describes it.
+        stop: Set when it stops: then nobody waits any more.
+    """
 
     async def answer_status(_: Mapping[str, Any]) -> Mapping[str, object]:
         return status()
 
-    return {"status": answer_status, **journal_answers(journal)}
+    follow = partial(_follow, journal, stop)
+    return {"status": answer_status, "journal.follow": follow, **journal_answers(journal)}
 
 
 def journal_answers(journal: SqliteJournal) -> Mapping[str, Answer]:
@@ -71,6 +87,17 @@ async def _run(journal: SqliteJournal, arguments: Mapping[str, Any]) -> Mapping[
             break
         documents.append(msgspec.Raw(document) if document else None)
     return {"first_seq": first_seq, "last_seq": first_seq + len(documents) - 1, "documents": documents}
+
+
+async def _follow(journal: SqliteJournal, stop: asyncio.Event, arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """Wait for an entry behind a seq, and tell the newest seq and whether the daemon stops; none is a journal's end."""
+    wanted = msgspec.convert(arguments, _Behind)
+    if wanted.behind > journal.last_seq:
+        return {"last_seq": journal.last_seq, "is_stopping": stop.is_set()}  # another journal is in its place
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FOLLOW_S_MAX):
+            await first_of(journal.wait_beyond(wanted.behind), stop.wait())
+    return {"last_seq": journal.last_seq, "is_stopping": stop.is_set()}
 
 
 async def _quarantined(journal: SqliteJournal, arguments: Mapping[str, Any]) -> Mapping[str, object]:

@@ -25,7 +25,7 @@ from weatherd.daemon.samplers import Sampler, Sampling
 from weatherd.daemon.timekeeping import Timekeeper
 from weatherd.forwarding import Forwarder
 from weatherd.happenings import Happenings
-from weatherd.journal import Notice, SqliteJournal, memory_file
+from weatherd.journal import Notice, SqliteJournal, memory_file, young_folder
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sink, Source
 from weatherd.processing.derivation import Derivation, Sources
@@ -36,11 +36,16 @@ from weatherd.recording import Recorder
 from weatherd.sampling.telling import Listener
 
 if TYPE_CHECKING:
+    from weatherd.daemon.following import Follower
+    from weatherd.daemon.showing import Showing
     from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Adapter, Bus
 
 JOURNAL_DELAY_S_MAX = 10.0
 """A full disk that has been freed is noticed within this time."""
+
+HISTORY_RETENTION_MS = 10 * 366 * 86_400_000
+"""Ten years of minutes and hours: a few MB a year."""
 
 SINK_DELAY_S_FIRST = 2.0
 
@@ -59,7 +64,12 @@ class Parts:
         derivation: What all sensors are derived by.
         calibrations: Tells where one has changed.
         quality_controls: By sensor, who judges it.
+        young_folder: For the files that keep what is young over the end of the process.
         recalls: Who is shown the documents of earlier runs at the start.
+        started_ms: Wall time of the start.
+        started_s: The same by the boot clock.
+        follower: Who keeps the history; None where the panel, for which it is kept, is turned off.
+        showing: Who keeps the panel open, likewise.
     """
 
     settings: config.Config
@@ -75,7 +85,7 @@ class Parts:
     forwarders: list[Forwarder]
     bus: "Bus | None"
     gpio: "GpioChip | None"
-    runtime_folder: Path
+    young_folder: Path
     sources: list[Source]
     samplers: list[Sampler]
     listeners: list[Listener]
@@ -85,6 +95,10 @@ class Parts:
     quality_controls: dict[str, QualityControl]
     log: Log
     simulated: "Adapter | None"
+    started_ms: int
+    started_s: float
+    follower: "Follower | None"
+    showing: "Showing | None" = None
 
     def start_sink(self, settings: config.Config) -> Forwarder:
         """Build the sink of a configuration in the place of the one there was."""
@@ -115,7 +129,7 @@ class Parts:
             derivation=self.derivation,
             bus=self.bus or bus_of(settings, self.clock, self.simulated),
             gpio=self.gpio or gpio_of(settings),
-            runtime_folder=self.runtime_folder,
+            young_folder=self.young_folder,
             quality_controls=self.quality_controls,
         )
         for gone in change.stop.difference(sensor.name for sensor in settings.sensors):
@@ -139,13 +153,14 @@ def assemble(
         settings: The checked configuration.
         log: Where people read.
         clock: The station's clock.
-        runtime_folder: Where young entries are kept if it is in memory.
+        runtime_folder: Where young entries are kept if it is in memory that outlives the process.
         simulated: What stands behind ``i2c.bus = "simulated"``; the recorded day's weather by default.
 
     Raises:
         ConfigError: If a password or a certificate cannot be used.
     """
     run_id = secrets.token_hex(4)
+    young = young_folder(runtime_folder, settings.journal.path)
     queue: BoundedQueue[Observation | Event] = BoundedQueue(settings.queue.size_max)
     logstash = settings.sinks.logstash
     sinks = [] if logstash is None else [make_logstash(logstash, clock)]
@@ -163,7 +178,7 @@ def assemble(
         retention_s=settings.journal.retention_s,
         when_full=settings.journal.when_full,
         station_id=settings.station.id,
-        memory=memory_file(runtime_folder, settings.journal.path),
+        memory=memory_file(young, settings.journal.path),
         boot_id=clock.boot_id(),
         held=clock.offset_ms() is not None,
         tell=tell,
@@ -207,7 +222,7 @@ def assemble(
         derivation=derivation,
         bus=bus,
         gpio=gpio_of(settings),
-        runtime_folder=runtime_folder,
+        young_folder=young,
         quality_controls=quality_controls,
     )
     return Parts(
@@ -228,7 +243,7 @@ def assemble(
         ],
         bus=bus,
         gpio=sampling.gpio,
-        runtime_folder=runtime_folder,
+        young_folder=young,
         sources=sampling.sources,
         samplers=list(sampling.samplers.values()),
         listeners=sampling.listeners,
@@ -238,7 +253,29 @@ def assemble(
         quality_controls=quality_controls,
         log=log,
         simulated=simulated,
+        started_ms=clock.now_ms(),
+        started_s=clock.boottime_s(),
+        follower=None if settings.panel.listen is None else _follower(settings, journal, clock, log),
     )
+
+
+def _follower(settings: config.Config, journal: SqliteJournal, clock: Clock, log: Log) -> "Follower":
+    from weatherd.daemon.following import Follower
+    from weatherd.history import History
+
+    path = history_path(settings.journal.path)
+
+    def tell_lost(reason: str) -> None:
+        message = f"the panel's minutes are gathered from the journal again: {path} was damaged, {reason}"
+        log.warning("following.begun_anew", message=message)
+
+    history = History(path, retention_ms=HISTORY_RETENTION_MS, tell_lost=tell_lost)
+    return Follower(history, journal, clock, log, partial(full_jitter, 1.0, JOURNAL_DELAY_S_MAX))
+
+
+def history_path(journal: Path) -> Path:
+    """Return where the history of a journal is: beside it, ``journal-history.db``."""
+    return journal.with_name(f"{journal.stem}-history{journal.suffix}")
 
 
 def make_logstash(settings: config.Logstash, clock: Clock) -> Sink:

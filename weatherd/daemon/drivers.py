@@ -152,7 +152,7 @@ def make_anemometer(settings: config.Anemometer, gpio: "GpioChip") -> Sensor:
 
 
 def make_rain_gauge(
-    settings: config.RainGauge, gpio: "GpioChip", *, runtime_folder: Path, journal: Path, clock: SystemClock, log: Log
+    settings: config.RainGauge, gpio: "GpioChip", *, young_folder: Path, journal: Path, clock: SystemClock, log: Log
 ) -> "RainGauge":
     """
     Make a rain gauge; the line is not asked for yet.
@@ -160,7 +160,7 @@ def make_rain_gauge(
     Args:
         settings: Its table.
         gpio: Where it is wired to.
-        runtime_folder: For the file that keeps its tips over the end of the process.
+        young_folder: For the file that keeps its tips over the end of the process.
         journal: Of the station: stations that share the folder have journals of their own, and tips belong to one.
         clock: The station's clock.
         log: Where people read.
@@ -168,7 +168,7 @@ def make_rain_gauge(
     from weatherd.sensors.rain_gauge import RainGauge
     from weatherd.sensors.tally import TallyFile
 
-    file = runtime_folder / f"{settings.name}-{mark_of(journal)}.tally"
+    file = young_folder / f"{settings.name}-{mark_of(journal)}.tally"
     return RainGauge(
         gpio,
         settings.name,

@@ -12,6 +12,7 @@ Each loop is supervised on its own, so a mistake in one costs that one a restart
 
 import asyncio
 import gc
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,15 +21,18 @@ from typing import TYPE_CHECKING, Any
 from weatherd import __version__, config
 from weatherd.backoff import full_jitter
 from weatherd.clock import SystemClock
-from weatherd.control import ControlServer, runtime_folders
+from weatherd.control import runtime_folders
+from weatherd.control.server import ControlServer
 from weatherd.daemon import status
 from weatherd.daemon.answers import answers
 from weatherd.daemon.assembly import JOURNAL_DELAY_S_MAX, assemble
 from weatherd.daemon.drivers import Log
+from weatherd.daemon.reaping import Reaper
 from weatherd.daemon.recalling import Recall, recall
 from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
+from weatherd.journal import memory_outlives_us
 from weatherd.model import Event
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
@@ -46,6 +50,9 @@ SAMPLERS_STOP_S = 3.0
 
 JOURNAL_STOP_S = 10.0
 """For the rest of the queue to reach the card."""
+
+HISTORY_STOP_S = 5.0
+"""For the panel's minutes to reach the card; what does not is in the journal."""
 
 SINKS_STOP_S = 5.0
 """For one more attempt at each sink."""
@@ -86,8 +93,6 @@ class Daemon:
     ) -> None:
         self._log = log
         self._clock = clock or SystemClock()
-        self._started_ms = self._clock.now_ms()
-        self._started_s = self._clock.boottime_s()
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._reread = reread or (lambda: settings)
@@ -95,13 +100,17 @@ class Daemon:
         self._notifier = Notifier()
         folder = runtime_folder or runtime_folders()[0]
         self.parts = assemble(settings, log, self._clock, folder, simulated)
+        if self.parts.follower is not None:
+            from weatherd.daemon.showing import make_showing
+
+            self.parts.showing = make_showing(self.parts)
         self._sampling: dict[Loop, asyncio.Task[None]] = {}
         self._recording: asyncio.Task[None] | None = None
         self._forwarding: list[asyncio.Task[None]] = []
         self._is_journal_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
-        self._control = ControlServer(folder, answers(self.parts.journal, self.status))
+        self._control = ControlServer(folder, answers(self.parts.journal, self.status, self._stop))
 
     def stop(self) -> None:
         """Ask the station to stop; `run` returns when it has."""
@@ -114,7 +123,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Describe every part, as plain values for JSON."""
-        return status.status(self.parts, self._started_ms, self._started_s)
+        return status.status(self.parts)
 
     async def run(self) -> config.Config | None:
         """
@@ -157,7 +166,7 @@ class Daemon:
         recorded_at_ms = await journal.newest_recorded_at_ms()
         if recorded_at_ms is not None:
             self._clock.not_before(recorded_at_ms)
-        if not journal.is_in_memory:
+        if not journal.is_in_memory and memory_outlives_us():  # else that is meant so: see its docstring
             message = (
                 "the runtime folder is not in memory: young observations are kept on the card, which wears it more"
             )
@@ -194,6 +203,10 @@ class Daemon:
         else:
             self._start(group, "opening the journal", partial(self._open_journal_late, group))
         self._start(group, "watching", self._watch)
+        if self.parts.showing is not None:
+            self._start(group, "panel", self.parts.showing.run)
+        if os.getpid() == 1:
+            self._start(group, "reaping", Reaper(self._clock).run)
         self._start_sampling(group, [*self._asked(), *self.parts.listeners])
         await first_of(self._wait_until_tried(), self._stop.wait())
         if not self._stop.is_set():
@@ -223,6 +236,8 @@ class Daemon:
         self._start_forwarding(group)
         self._start(group, "keeping", self.parts.keeper.run)
         self._start(group, "timekeeping", self.parts.timekeeper.run)
+        if self.parts.follower is not None:
+            self._start(group, "following", self.parts.follower.run)
 
     async def _open_journal_late(self, group: asyncio.TaskGroup) -> None:
         """Open the journal as soon as the disk lets us; what else is wrong with it by then is told, and waits too."""
@@ -327,7 +342,7 @@ class Daemon:
         period_s = min(STATUS_PERIOD_S, (self._notifier.watchdog_period_s or 2 * STATUS_PERIOD_S) / 2)
         pause_s = min(1.0, period_s)  # at first much changes
         while True:
-            if all(sampler.goes_on() for sampler in self._asked()):
+            if status.sampling_goes_on(self.parts):
                 self._notifier.alive()
             self._notifier.status(status.sentence(self.parts))
             await self._clock.sleep(pause_s)
@@ -360,6 +375,7 @@ class Daemon:
             await sink.close()
         if self.parts.bus is not None:
             await self.parts.bus.close()
+        await self._close_history()
         try:
             async with asyncio.timeout(JOURNAL_STOP_S):
                 await self.parts.journal.close()
@@ -369,6 +385,15 @@ class Daemon:
             self._log.error(
                 "daemon.journal_not_closed", message="the disk does not answer; the journal is left as it is"
             )
+
+    async def _close_history(self) -> None:
+        if self.parts.follower is None:
+            return
+        try:
+            async with asyncio.timeout(HISTORY_STOP_S):
+                await self.parts.follower.close()
+        except TimeoutError:
+            self._log.info("daemon.history_not_closed", message="what is left of it is gathered after a start")
 
 
 def settle_memory() -> None:

@@ -78,12 +78,12 @@ class Sampling:
         derivation: Derivation,
         bus: "Bus | None",
         gpio: "GpioChip | None",
-        runtime_folder: Path,
+        young_folder: Path,
         quality_controls: dict[str, QualityControl],
     ) -> None:
         self._derivation = derivation
         self._journal_path = settings.journal.path
-        self._runtime_folder = runtime_folder
+        self._young_folder = young_folder
         self._log = log
         self._clock = clock
         self._queue = queue
@@ -103,6 +103,7 @@ class Sampling:
 
     def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
         condition = Condition(settings.name, self._clock, self._happenings)
+        self.recalls.append(condition.recall)
         if isinstance(settings, config.JsonLines):
             former = self._former(settings, JSONLINES, condition, samples_count=0)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
@@ -111,7 +112,7 @@ class Sampling:
             gauge = make_rain_gauge(
                 settings,
                 self.gpio,
-                runtime_folder=self._runtime_folder,
+                young_folder=self._young_folder,
                 journal=self._journal_path,
                 clock=self._clock,
                 log=self._log,

@@ -17,7 +17,7 @@ from typing import Any
 from weatherd import config
 from weatherd.doctor.daemon import NOT_TRIED, SEE_DAEMON, Daemon
 from weatherd.doctor.findings import Finding, fail, ok, warn
-from weatherd.journal import file_system_of
+from weatherd.journal import file_system_of, memory_outlives_us
 
 STATE_FOLDER = Path("/var/lib/weatherd")
 """Made by systemd at the unit's first start, and given to the unit's user."""
@@ -55,8 +55,11 @@ def runtime(folder: Path, daemon: Daemon) -> Sequence[Finding]:
     if daemon.is_silent:
         return [warn("disk", "runtime", "doctor.not_tried", NOT_TRIED, SEE_DAEMON)]
     if daemon.status is not None:
-        in_memory = daemon.status["journal"]["in_memory"]
-        return [ok("disk", "runtime", "young observations are in memory, says the daemon") if in_memory else _on_card()]
+        if daemon.status["journal"]["in_memory"]:
+            return [ok("disk", "runtime", "young observations are in memory, says the daemon")]
+        return [_on_card() if memory_outlives_us() else _beside_the_journal()]
+    if not memory_outlives_us():
+        return [_beside_the_journal()]
     return [_runtime(folder)]
 
 
@@ -190,6 +193,12 @@ def _runtime(folder: Path) -> Finding:
     if file_system_of(folder) not in _IN_MEMORY:
         return _on_card()
     return ok("disk", "runtime", f"{folder} is in memory, for young observations")
+
+
+def _beside_the_journal() -> Finding:
+    return ok(
+        "disk", "runtime", "young observations are kept beside the journal: the memory of a container ends with it"
+    )
 
 
 def _on_card() -> Finding:

@@ -1,13 +1,16 @@
 """
 Bins: what one quantity of one sensor was in a minute, or in any longer step. Pure.
 
-Two bins make one by the quantity's own reduction, in whatever order they come, so that a minute can be added to at any
+Bins make one by the quantity's own reduction, in whatever order they come, so that a minute can be added to at any
 time, and hours are made of minutes. Means are weighted by their measurements. As in thinning, a value that is erroneous
 enters no bin that has another; only amounts are added up whatever their flags.
 """
 
+import bisect
+import functools
+import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from weatherd.model import QUANTITIES, Quality, Reduction
@@ -47,39 +50,46 @@ def start_of(time_ms: int, step_ms: int) -> int:
 
 def joined(quantity: str, one: Bin, other: Bin) -> Bin:
     """Return both as one bin, at the place of the first; the second is the later one."""
-    if quantity not in AMOUNTS and (one.quality is Quality.ERRONEOUS) is not (other.quality is Quality.ERRONEOUS):
-        return one if other.quality is Quality.ERRONEOUS else other._replace(start_ms=one.start_ms)
-    value = _JOIN[reduction_of(quantity)](one, other)
-    weight = one.weight + other.weight
-    flag = one.quality if one.quality is other.quality else worse(one.quality, other.quality)
+    return folded(quantity, (one, other), one.start_ms)
+
+
+def folded(quantity: str, bins: Sequence[Bin], start_ms: int) -> Bin:
+    """
+    Return bins as one.
+
+    Args:
+        quantity: Tells how.
+        bins: At least one; of two that exclude each other, the later one counts.
+        start_ms: The place of the new one.
+    """
+    if quantity not in AMOUNTS:
+        bins = [one for one in bins if one.quality is not Quality.ERRONEOUS] or bins
+    if len(bins) == 1:
+        return bins[0]._replace(start_ms=start_ms)
+    weight = sum(one.weight for one in bins)
+    flag = functools.reduce(worse, {one.quality for one in bins})
+    value = _FOLD[reduction_of(quantity)](bins, weight)
     if reduction_of(quantity) is not Reduction.MEAN:
-        return Bin(one.start_ms, value, value, value, weight, flag)
-    least, greatest = min(one.least, other.least), max(one.greatest, other.greatest)
-    return Bin(one.start_ms, value, least, greatest, weight, flag)
+        return Bin(start_ms, value, value, value, weight, flag)
+    return Bin(start_ms, value, min(one.least for one in bins), max(one.greatest for one in bins), weight, flag)
 
 
 def in_steps(quantity: str, bins: Iterable[Bin], step_ms: int) -> Iterator[Bin]:
     """Join bins, ascending, that belong to one step; `step_ms` is a whole multiple of theirs."""
-    current: Bin | None = None
-    for one in bins:
-        start_ms = one.start_ms // step_ms * step_ms
-        if current is not None and current.start_ms == start_ms:
-            current = joined(quantity, current, one)
-        else:
-            if current is not None:
-                yield current
-            current = one._replace(start_ms=start_ms)
-    if current is not None:
-        yield current
+    for step, group in itertools.groupby(bins, key=lambda one: one.start_ms // step_ms):
+        yield folded(quantity, tuple(group), step * step_ms)
 
 
-def merged(quantity: str, some: Iterable[Bin], others: Iterable[Bin]) -> list[Bin]:
-    """Return the bins of both, ascending; those of one step are joined, `others` being the later ones."""
-    by_start = {one.start_ms: one for one in some}
+def merged(quantity: str, some: Sequence[Bin], others: Sequence[Bin]) -> list[Bin]:
+    """Return the bins of both, ascending as they are; those of one step are joined, `others` being the later ones."""
+    if not others:
+        return list(some)
+    untouched = bisect.bisect_left(some, others[0].start_ms, key=lambda one: one.start_ms)
+    by_start = {one.start_ms: one for one in some[untouched:]}
     for other in others:
         there = by_start.get(other.start_ms)
         by_start[other.start_ms] = other if there is None else joined(quantity, there, other)
-    return [by_start[start_ms] for start_ms in sorted(by_start)]
+    return [*some[:untouched], *(by_start[start_ms] for start_ms in sorted(by_start))]
 
 
 def reduction_of(quantity: str) -> Reduction:
@@ -88,23 +98,23 @@ def reduction_of(quantity: str) -> Reduction:
     return Reduction.MEAN if known is None else known.reduction
 
 
-def _mean(one: Bin, other: Bin) -> float:
-    return (one.value * one.weight + other.value * other.weight) / (one.weight + other.weight)
+def _mean(bins: Sequence[Bin], weight: int) -> float:
+    return sum(one.value * one.weight for one in bins) / weight
 
 
-def _direction(one: Bin, other: Bin) -> float:
-    """Average two directions as vectors; of two that cancel each other out, the later one counts."""
-    x = sum(each.weight * math.cos(math.radians(each.value)) for each in (one, other))
-    y = sum(each.weight * math.sin(math.radians(each.value)) for each in (one, other))
-    if math.hypot(x, y) < 1e-6 * (one.weight + other.weight):
-        return other.value
+def _direction(bins: Sequence[Bin], weight: int) -> float:
+    """Average directions as vectors; of those that cancel each other out, the latest one counts."""
+    x = sum(each.weight * math.cos(math.radians(each.value)) for each in bins)
+    y = sum(each.weight * math.sin(math.radians(each.value)) for each in bins)
+    if math.hypot(x, y) < 1e-6 * weight:
+        return bins[-1].value
     return math.degrees(math.atan2(y, x)) % 360.0
 
 
-_JOIN: Mapping[Reduction, Callable[[Bin, Bin], float]] = {
+_FOLD: Mapping[Reduction, Callable[[Sequence[Bin], int], float]] = {
     Reduction.MEAN: _mean,
-    Reduction.SUM: lambda one, other: one.value + other.value,
-    Reduction.MAX: lambda one, other: max(one.value, other.value),
+    Reduction.SUM: lambda bins, _: sum(one.value for one in bins),
+    Reduction.MAX: lambda bins, _: max(one.value for one in bins),
     Reduction.DIRECTION: _direction,
-    Reduction.LAST: lambda _, other: other.value,
+    Reduction.LAST: lambda bins, _: bins[-1].value,
 }

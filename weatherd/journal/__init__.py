@@ -102,8 +102,17 @@ rows go too early or too late; what is not delivered does not go by age at all.
 """
 
 from weatherd.journal.database import WhenFull
-from weatherd.journal.places import file_system_of, mark_of, memory_file
+from weatherd.journal.places import file_system_of, mark_of, memory_file, memory_outlives_us, young_folder
 from weatherd.journal.sqlite import SqliteJournal
 from weatherd.journal.store import Notice
 
-__all__ = ["Notice", "SqliteJournal", "WhenFull", "file_system_of", "mark_of", "memory_file"]
+__all__ = [
+    "Notice",
+    "SqliteJournal",
+    "WhenFull",
+    "file_system_of",
+    "mark_of",
+    "memory_file",
+    "memory_outlives_us",
+    "young_folder",
+]

@@ -2,10 +2,32 @@
 
 import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _MOUNTS = Path("/proc/self/mountinfo")
+_INIT = 1
+
+
+def memory_outlives_us(environment: Mapping[str, str] = os.environ, pid: int | None = None) -> bool:
+    """
+    Tell whether a folder in memory is still there when this process is started again.
+
+    In a container it is not: it is mounted for the container, and gone with it. The first process of a container is
+    its number 1; where an init program is that instead, or another process asks, the environment tells.
+
+    Source:
+        systemd's container interface (systemd.io/CONTAINER_INTERFACE): whoever runs a container sets ``$container``.
+        Podman does, Docker and Kubernetes do not, so our Dockerfile sets it. A service of a systemd within a container
+        does not get it, and is right not to: there memory stays while the service is restarted.
+    """
+    return (os.getpid() if pid is None else pid) != _INIT and not environment.get("container")
+
+
+def young_folder(runtime_folder: Path, journal: Path) -> Path:
+    """Return where to keep what must outlive the process: in memory if that does, else beside the journal."""
+    return runtime_folder if memory_outlives_us() else journal.absolute().parent
 
 
 def memory_file(folder: Path, journal: Path) -> Path | None:

@@ -7,6 +7,8 @@ from weatherd.errors import SensorError
 from weatherd.happenings import Happenings
 from weatherd.model import Observation, Quality
 from weatherd.ports import Clock
+from weatherd.processing.documents import Document
+from weatherd.sampling.newest import recalled
 
 
 class State(enum.StrEnum):
@@ -29,6 +31,7 @@ class Condition:
     Attributes:
         quality: The flags of the last observation, by quantity.
         quality_reasons: The tests that it failed, by quantity.
+        newest: By quantity, the newest observation that tells it, be it of an earlier run.
     """
 
     def __init__(self, sensor: str, clock: Clock, happenings: Happenings) -> None:
@@ -41,6 +44,7 @@ class Condition:
         self.failures_count = 0
         self.quality: Mapping[str, Quality] = {}
         self.quality_reasons: Mapping[str, str] = {}
+        self.newest: dict[str, Observation] = {}
         self._clock = clock
         self._happenings = happenings
 
@@ -53,9 +57,15 @@ class Condition:
         """Note how good an observation is; without a value it counts only as a failure."""
         self.quality = observation.quality
         self.quality_reasons = observation.quality_reasons
+        self._remember(observation)
         if observation.values:
             self.observed_at_ms = observation.observed_at_ms
             self.observations_count += 1
+
+    def recall(self, document: Document) -> None:
+        """Take in what an earlier run observed, if it is of this sensor."""
+        if document.sensor is not None and document.sensor.name == self.sensor:
+            self._remember(recalled(document))
 
     def turned(self, quantity: str, labels: Mapping[str, str], is_stuck: bool) -> None:  # noqa: FBT001  -- a fact
         """Tell that a quantity has hardly changed for an hour, or that it moves again."""
@@ -90,6 +100,12 @@ class Condition:
         if self.state is State.LOST:
             self._happenings.tell("sampling.sensor_found", "sensor_found", f"{self.sensor} is back", sensor=self.sensor)
         self._change(State.WORKING)
+
+    def _remember(self, observation: Observation) -> None:
+        for quantity in observation.quality:
+            there = self.newest.get(quantity)
+            if there is None or observation.observed_at_ms >= there.observed_at_ms:
+                self.newest[quantity] = observation
 
     def _change(self, state: State) -> None:
         self.state = state
