@@ -2,8 +2,8 @@
 What the panel costs, and how fast it is: the page, its viewers, its memory, its history.
 
 The daemon runs with its default settings and a stand-in for Logstash, and a program writes four JSON lines a second to
-its socket, each an observation. It does so three times: without the panel, with the panel that nobody looks at, and with
-fifty viewers. Figures of one run can be compared with each other; other things on this machine touch all of them alike.
+its socket, each an observation. It does so without the panel, with the panel that nobody looks at, and with fifty
+viewers. Figures of one run can be compared with each other: other things on this machine touch all of them alike.
 
     page ready       from the navigation to all values and curves, by the browser's own clock; nothing in its cache, and
                      as a second visit; the median of several loads. First values: until the first card
