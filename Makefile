@@ -10,7 +10,7 @@ help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
 	@echo "make check   style, types and the doors between rooms"
-	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
+	@echo "make bench   figures: throughput, idle, backlog, card, lateness, panel"
 	@echo "make painel  the saved objects of Kibana's Painel do Clima, from config/elk/kibana/painel.py"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
@@ -46,6 +46,7 @@ bench: $(VENV)/.runtime
 	$(BIN)/python bench/backlog.py
 	$(BIN)/python bench/card.py
 	$(BIN)/python bench/lateness.py
+	$(BIN)/python bench/panel.py
 
 painel: $(BIN)/python
 	$(BIN)/python config/elk/kibana/painel.py
