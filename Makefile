@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench oracle soak lock openapi clean
+.PHONY: help demo test check bench oracle soak lock openapi vendor clean
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
@@ -15,6 +15,7 @@ help:
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
 	@echo "make openapi the description of the API as JSON, from weatherd/panel/openapi.yaml"
+	@echo "make vendor  fetch what the page has of others, as pinned in .ci/vendor; with npm"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/.runtime
@@ -62,6 +63,9 @@ lock:
 openapi: $(VENV)/.dev
 	$(BIN)/python -c 'import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout, ensure_ascii=False)' \
 	    < weatherd/panel/openapi.yaml > weatherd/panel/openapi.json
+
+vendor:
+	.ci/vendor
 
 clean:
 	rm -rf $(VENV) $(VENV)-oracle $(VENV)-lock build dist .coverage *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -197,7 +197,7 @@ export class Chart {
     }
     const parts = curves.filter((one) => one.value[index] !== null).map((one) => this.readOne(one, index));
     const at = this.words.moment(curves[0].time[index] * 1000);
-    say(this.reading, [at, ...parts].join("  ·  "));
+    say(this.reading, [at, ...parts].join(" · "));
   }
 
   readOne(curve, index) {
