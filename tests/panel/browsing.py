@@ -1,6 +1,7 @@
 """A real daemon beside a real Chromium: one has a thread and a loop of its own, the other is driven by the test."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import threading
@@ -37,12 +38,26 @@ _FLAGS = (
 STATION = """
 [station]
 id = "school"
-name = "Escola Porto Alegre"
-latitude = -30.03
-longitude = -51.23
-elevation_m = 10.0
+name = "Alamosa, Colorado"
+latitude = 37.70
+longitude = -105.92
+elevation_m = 2317.0
 [i2c]
 bus = "simulated"
+[[sensors]]
+name = "mast"
+driver = "jsonlines"
+listen = "{folder}/in.sock"
+observed_at = "time"
+report_period_s = 0
+[sensors.quantities]
+air_temperature = "air_temperature"
+relative_humidity = "relative_humidity"
+air_pressure = "air_pressure"
+surface_downwelling_shortwave_flux_in_air = "surface_downwelling_shortwave_flux_in_air"
+wind_speed = "wind_speed"
+wind_from_direction = "wind_from_direction"
+rainfall_amount = "rain"
 [[sensors]]
 name = "barometer"
 driver = "bmp280"
@@ -53,16 +68,10 @@ name = "hygrometer"
 driver = "htu21d"
 sample_period_s = 0.5
 report_period_s = 1.0
-[[sensors]]
-name = "mast"
-driver = "jsonlines"
-listen = "{folder}/in.sock"
-observed_at = "time"
-report_period_s = 0
-[sensors.quantities]
-wind_speed = "speed"
-wind_from_direction = "direction"
-rainfall_amount = "rain"
+[derive]
+temperature = "mast"
+pressure = "mast"
+wind = "mast"
 [journal]
 path = "{folder}/journal.db"
 [clock]
@@ -99,6 +108,8 @@ class Station:
         self._chips = simulated_bus(SystemClock().now_ms)
         self._logstash = LogstashStandIn(port=self._sink_port)
         self._running: asyncio.Task[Any] | None = None
+        self._telling: concurrent.futures.Future[None] | None = None
+        self._wind: dict[str, float] = {}
         self._daemon: Daemon | None = None
         self.url = f"http://127.0.0.1:{self._port}/"
 
@@ -140,12 +151,20 @@ class Station:
         self._chips.chips[HTU21D_ADDRESS].fault = None
 
     def live_through_a_day(self) -> None:
-        """Have observed the wind and the rain of the day until now."""
+        """Let the mast tell the weather of a day until now, and then go on."""
         self._do(write_lines(self._folder, *_day(int(time.time()))))
+        self._telling = asyncio.run_coroutine_threadsafe(self._tell(), self._loop)
 
     def tell_wind(self, speed: float, direction: float) -> None:
-        """Observe a wind now, in m/s and degrees."""
-        self._do(write_lines(self._folder, {"time": time.time(), "speed": speed, "direction": direction}))
+        """Let another wind blow from now on, in m/s and degrees."""
+        self._wind = {"wind_speed": speed, "wind_from_direction": direction}
+
+    async def _tell(self) -> None:
+        day = RecordedDay.load()
+        while True:
+            now_s = time.time()
+            await write_lines(self._folder, {"time": now_s, **day.at(int(now_s * 1000)), **self._wind, "rain": 0.0})
+            await asyncio.sleep(1.0)
 
     async def _start(self) -> None:
         log, _ = recording_log()
@@ -158,6 +177,8 @@ class Station:
     async def _stop(self) -> None:
         if self._daemon is None or self._running is None:
             return
+        if self._telling is not None:
+            self._telling.cancel()
         self._daemon.stop()
         async with asyncio.timeout(20):
             await self._running
@@ -170,9 +191,8 @@ class Station:
 def _day(now_s: int) -> Iterator[dict[str, float]]:
     day = RecordedDay.load()
     for at in range(now_s - DAY_S + RECORD_PERIOD_S, now_s, RECORD_PERIOD_S):
-        weather = day.at(at * 1000)
-        rain = RAIN_MM if at // 3600 % 6 == 0 else 0.0
-        yield {"time": at, "speed": weather["wind_speed"], "direction": weather["wind_from_direction"], "rain": rain}
+        rain = RAIN_MM * (at // 3600 % 3) if at // 3600 % 8 < 3 else 0.0
+        yield {"time": at, **day.at(at * 1000), "rain": rain}
 
 
 class Browser:
