@@ -6,7 +6,7 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
 WORKDIR /src
 
-# armv7 has no wheels of msgspec and sysv-ipc; everywhere else there is nothing to compile.
+# armv7 has no wheels of gpiod, msgspec and sysv-ipc; everywhere else there is nothing to compile.
 # hadolint ignore=DL3008
 RUN case "$(dpkg --print-architecture)" in amd64 | arm64) exit ;; esac; \
     apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev

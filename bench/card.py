@@ -35,6 +35,14 @@ HISTORY_PERIOD_S = 300
 FILE_TIME_GRAIN_S = 0.01
 """The kernel's file times move in steps of up to that: without a pause some syncs would find the inode unchanged."""
 
+GOALS = {
+    (False, True): ("<= 35 MB", "<= 1,000"),
+    (False, False): ("<= 180 MB", "<= 5,200"),
+    (True, True): ("<= 200 MB", "<= 5,700"),
+    (True, False): ("<= 180 MB", "<= 5,200"),
+}
+"""Of a day, and of a document: where young entries are on the card, and where the sink is up."""
+
 SIZE_MAX = 256_000_000
 RETENTION_S = 30 * 86_400.0
 START_MS = 1_795_435_200_000
@@ -83,11 +91,13 @@ def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description="Measure what a day costs the card.")
     parser.add_argument("--ticks", type=int, default=TICKS_A_DAY // 4, metavar="N", help="(%(default)s)")
+    parser.add_argument("--on-card", action="store_true", help="young entries on the card as well, as in a container")
     arguments = parser.parse_args()
     print(f"{machine()}; {arguments.ticks:,} ticks of {len(SENSORS)} documents", flush=True)
     rows: list[Row] = []
-    for sink_up, goal in ((True, "<= 35 MB"), (False, "<= 180 MB")):
-        wear = asyncio.run(measure(arguments.ticks, sink_up=sink_up))
+    for sink_up in (True, False):
+        goal, goal_document = GOALS[arguments.on_card, sink_up]
+        wear = asyncio.run(measure(arguments.ticks, sink_up=sink_up, on_card=arguments.on_card))
         state = "sink up" if sink_up else "sink down"
         if wear is None:
             rows.append((f"a day, {state}", "needs root", goal))
@@ -96,12 +106,12 @@ def main() -> None:
         rows += [
             (f"a day, {state}", f"{wear.size / days / 1e6:.1f} MB", goal),
             ("  in syncs", f"{wear.flushes / days:,.0f}", ""),
-            ("  a document", f"{wear.size / wear.documents:,.0f} bytes", "<= 1,000" if sink_up else "<= 5,200"),
+            ("  a document", f"{wear.size / wear.documents:,.0f} bytes", goal_document),
         ]
     print_table(rows)
 
 
-async def measure(ticks: int, *, sink_up: bool) -> Wear | None:
+async def measure(ticks: int, *, sink_up: bool, on_card: bool) -> Wear | None:
     """Let a journal live through ticks; None if there is no device of its own to count at."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
@@ -119,7 +129,7 @@ async def measure(ticks: int, *, sink_up: bool) -> Wear | None:
             station_id="bench",
             size_max=SIZE_MAX,
             retention_s=RETENTION_S,
-            memory=memory_file(memory, path),
+            memory=None if on_card else memory_file(memory, path),
         )
         await journal.open()
         # What is made once and for all is no part of a day.

@@ -158,6 +158,25 @@ def test_the_credentials_folder_comes_first(tmp_path: Path, monkeypatch: pytest.
     assert existing_file("password", tmp_path) == credentials / "password"
 
 
+@pytest.mark.parametrize(("text", "loaded"), [("password", "weatherd_password"), ("tls/ca.pem", "weatherd_tls_ca.pem")])
+def test_a_folder_of_credentials_is_found_by_its_files_names(
+    text: str, loaded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the unit loads as a folder has its id before each name, and the configuration needs not say so."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / loaded).touch()
+    assert existing_file(text, tmp_path / "etc") == tmp_path / loaded
+
+
+def test_at_a_terminal_the_folder_of_credentials_is_searched_last(tmp_path: Path) -> None:
+    """Without systemd the files that the unit would load are found where they lie, if there is no other of the name."""
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "password").touch()
+    assert existing_file("password", tmp_path) == tmp_path / "credentials" / "password"
+    (tmp_path / "password").touch()
+    assert existing_file("password", tmp_path) == tmp_path / "password"
+
+
 @pytest.mark.parametrize("credentials", ["", "/run/credentials/weatherd"])
 def test_a_missing_file_is_told_with_every_place(
     credentials: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -77,10 +77,11 @@ class RunningStation:
                 self.notifications.append((await loop.sock_recv(self._manager, 4096)).decode())
 
     async def ask(self) -> dict[str, Any]:
-        """Ask for the status as `weatherd status --json` does."""
+        """Ask for the status as `weatherd status --json` does; its exit code has to fit to what it says."""
         code, out, err = await weatherd("status", "--json", folder=self.runtime)
-        assert code == 0, err
+        assert out, err
         status: dict[str, Any] = json.loads(out)
+        assert code == (0 if status["trouble"] is None else 69), err
         return status
 
     async def stop(self, signum: signal.Signals = signal.SIGTERM, timeout_s: float = 30.0) -> int:
@@ -105,6 +106,7 @@ async def station(
     url: str,
     sensors: str,
     *,
+    id_: str = "test",
     journal: str = "",
     sink: str = "",
     linger_s: float = 0.1,
@@ -122,6 +124,7 @@ async def station(
         folder: For configuration, log and socket.
         url: Of the far end.
         sensors: Tables of the configuration.
+        id_: Of the station.
         journal: More of its table.
         sink: More of its table.
         linger_s: How long a document may wait for company.
@@ -136,7 +139,7 @@ async def station(
     (folder / "weatherd.toml").write_text(
         f"""
 [station]
-id = "test"
+id = "{id_}"
 elevation_m = 2317.0
 {sensors.format(folder=folder)}
 [journal]
@@ -210,9 +213,9 @@ async def weatherd(*arguments: str | Path, folder: Path, timeout_s: float = 60.0
     return process.returncode, out.decode(), err.decode()
 
 
-async def write_lines(folder: Path, lines: Sequence[bytes]) -> None:
+async def write_lines(folder: Path, lines: Sequence[bytes], name: str = "in.sock") -> None:
     """Write lines to the station's socket as a program would."""
-    _, writer = await asyncio.open_unix_connection(folder / "in.sock")
+    _, writer = await asyncio.open_unix_connection(folder / name)
     for line in lines:
         writer.write(line + b"\n")
         await writer.drain()

@@ -11,6 +11,8 @@ import msgspec
 
 from tests.end_to_end.stations import documents, eventually, station
 from tests.end_to_end.test_reload import reload
+from weatherd.clock import SystemClock
+from weatherd.sensors.tally import Tally, TallyFile
 from weatherd.testing.logstash import LogstashStandIn
 
 CONTACTS = """
@@ -100,3 +102,27 @@ async def test_a_reload_and_a_stop_cost_no_tip(tmp_path: Path) -> None:
         assert amount(far_end) == 9 * 0.25
         assert of(far_end, "rain")[-1]["statistics"]["rainfall_amount"]["total"] == 9
     assert (tmp_path / "errors").read_text() == ""
+
+
+async def test_a_killed_container_costs_no_tip(tmp_path: Path) -> None:
+    """Its folder in memory ends with it; what the gauge has counted and not yet reported lies beside the journal."""
+    contacts = CONTACTS.replace("report_period_s = 1.0", "report_period_s = 60.0", 1)
+    boxed = {"container": "docker"}
+    async with LogstashStandIn() as far_end:
+        memory, disk = tmp_path / "memory", tmp_path / "disk"
+        memory.mkdir()
+        disk.mkdir()
+        async with station(tmp_path, far_end.url, contacts, disk=disk, runtime=memory, variables=boxed) as running:
+            await running.wait_for("READY=1")
+            await pulse(tmp_path, 17, 3, 0.12)
+            (file,) = disk.glob("rain-*.tally")
+            tally = TallyFile(file, SystemClock().boot_id())
+            await eventually(lambda: (tally.read() or Tally()).total == 3)
+            await running.kill()
+        assert [one.name for one in memory.iterdir()] == ["control.sock"]
+        (memory / "control.sock").unlink()
+        (tmp_path / "contacts").unlink()
+        async with station(tmp_path, far_end.url, CONTACTS, disk=disk, runtime=memory, variables=boxed) as running:
+            await running.wait_for("READY=1")
+            await eventually(lambda: amount(far_end) == 3 * 0.25)
+            assert await running.stop() == 0

@@ -11,6 +11,7 @@ from tests.end_to_end.stations import (
     eventually,
     station,
     until_documents,
+    weatherd,
     write_lines,
 )
 from weatherd.testing.logstash import LogstashStandIn
@@ -50,6 +51,23 @@ async def test_a_wrong_configuration_changes_nothing_and_says_why(tmp_path: Path
         assert re.search(r"line \d+: sinks.logstash.delay_s_maxx", message)
         await write_lines(tmp_path, day_lines()[:10])
         await until_documents(logstash, 10, "weatherd.observation")
+        assert await running.stop() == 0
+
+
+async def test_the_daemon_looks_for_mistakes_without_reading_anew(tmp_path: Path) -> None:
+    """`weatherd check --running` tells what a reload would refuse, with code and line, and nothing is changed by it."""
+    async with LogstashStandIn() as logstash, station(tmp_path, logstash.url, DAY_SENSOR) as running:
+        await running.wait_for("READY=1")
+        assert (await weatherd("check", "--running", folder=tmp_path))[:2] == (
+            0,
+            "the configuration is right: station test\n",
+        )
+        path = tmp_path / "weatherd.toml"
+        path.write_text(path.read_text().replace("delay_s_max", "delay_s_maxx"))
+        code, out, err = await weatherd("check", "--running", folder=tmp_path)
+        assert (code, out) == (78, "")
+        assert re.search(r"error: config.invalid: .*\n  line \d+: sinks.logstash.delay_s_maxx", err)
+        assert logged(running, "daemon.reload_refused") == []
         assert await running.stop() == 0
 
 

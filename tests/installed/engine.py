@@ -17,7 +17,10 @@ from typing import Any
 CLIENT = "/usr/bin/docker"
 """Debian's: another one may come first in the path, and know options that Debian's engine does not."""
 
-PROGRAMS = ("dockerd", "containerd", "runc", "iptables")
+_APART = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+"""Executes a command, with the same pid, in a network namespace of its own."""
+
+PROGRAMS = ("dockerd", "containerd", "runc")
 
 
 class Engine:
@@ -26,10 +29,14 @@ class Engine:
 
     Args:
         socket: Where it answers.
+        pid: Of the engine.
     """
 
-    def __init__(self, socket: Path) -> None:
-        self._environment = {**os.environ, "DOCKER_HOST": f"unix://{socket}", "DOCKER_BUILDKIT": "1"}
+    def __init__(self, socket: Path, pid: int) -> None:
+        self.host = f"unix://{socket}"
+        self.inside = ("nsenter", "--net", "--target", str(pid))
+        """Prefix of a command that is to see the engine's network: the containers, and what they publish."""
+        self._environment = {**os.environ, "DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "1"}
 
     def run(
         self, *arguments: str | Path, check: bool = True, timeout_s: float = 120
@@ -65,19 +72,27 @@ def missing() -> list[str]:
 
 
 @contextlib.contextmanager
-def engine() -> Iterator[Engine]:
-    """Run an engine; needs root. Everything of it, containers too, is gone afterwards."""
+def engine(*, with_networks: bool = False) -> Iterator[Engine]:
+    """
+    Run an engine; needs root. Everything of it, containers too, is gone afterwards.
+
+    Args:
+        with_networks: Its containers may have networks. The engine then lives in a network namespace, so that no bridge
+            and no rule of a firewall outlives it; the host's loopback is not there.
+    """
     with tempfile.TemporaryDirectory(prefix="weatherd-engine-") as name:
         folder = Path(name)
         places = ["--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid"]
         socket = folder / "socket"
-        no_network = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
+        no_network = ["--bridge=none", "--ip-forward=false", "--ip-masq=false"]
+        apart = _APART if with_networks else ()
+        no_network += [] if with_networks else ["--iptables=false"]
         limit = "--default-ulimit=nofile=1024:4096"
         with (folder / "log").open("wb") as log:
             daemon = subprocess.Popen(
-                ["dockerd", *places, "--host", f"unix://{socket}", *no_network, limit], stdout=log, stderr=log
+                [*apart, "dockerd", *places, "--host", f"unix://{socket}", *no_network, limit], stdout=log, stderr=log
             )
-            running = Engine(socket)
+            running = Engine(socket, daemon.pid)
             try:
                 wait_until(
                     lambda: running.run("version", check=False).returncode == 0,

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,9 @@ PACKAGES = (
     *("ca-certificates", "make", "python3", "python3-pip", "python3-venv"),
 )
 """Of the Debian that is booted, and that stands in for the base of the image; no registry is asked for one."""
+
+BUILD_REQUIRES = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"])
+"""What pip takes to build weatherd, where there is no network, from the wheels as well."""
 
 
 def debian() -> Path:
@@ -34,15 +38,19 @@ def debian() -> Path:
 
 
 def wheelhouse() -> Path:
-    """Return a folder with a wheel of everything in requirements.lock, which is all that weatherd needs to run."""
+    """
+    Return a folder with a wheel of everything in requirements.lock, which is all that weatherd needs to run, and of
+    what it is built with; of weatherd itself none.
+    """
     lock = ROOT / "requirements.lock"
-    folder = BUILD / f"wheels-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    needed = hashlib.sha256(lock.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()[:12]
+    folder = BUILD / f"wheels-{needed}"
     with _alone(folder):
         if not folder.exists():
             made = _place_for(folder)
-            pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-            command = [*pip, "wheel", "--no-deps", "--require-hashes", "--wheel-dir", made, "-r", lock]
-            subprocess.run(command, check=True)
+            pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", "--wheel-dir", made]
+            subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", lock], check=True)
+            subprocess.run([*pip, *BUILD_REQUIRES], check=True)
             made.rename(folder)
     return folder
 
@@ -62,3 +70,7 @@ def _place_for(result: Path) -> Path:
     shutil.rmtree(made, ignore_errors=True)
     made.unlink(missing_ok=True)
     return made
+
+
+if __name__ == "__main__":
+    debian()

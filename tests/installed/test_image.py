@@ -1,13 +1,11 @@
-"""The image, built from a clean copy of the tree without a network, and run as docs/container.md says."""
+"""The image, built without a network, and run as docs/container.md says."""
 
 import asyncio
 import functools
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -154,23 +152,12 @@ def docker() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def image(docker: Engine, debian: Path, wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Build the image on a Debian that stands in for its base, from what git would give anybody."""
-    tree = tmp_path_factory.mktemp("tree")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in listed.decode().split("\0")[:-1]:
-        if (ROOT / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tree / name)
+def image(docker: Engine, debian: Path, wheelhouse: Path) -> str:
+    """Build the image on a Debian that stands in for its base; .dockerignore lets in what belongs there."""
     docker.run("import", debian, BASE)
     with served(wheelhouse) as url:
         settings = ["--build-arg", "PIP_NO_INDEX=1", "--build-arg", f"PIP_FIND_LINKS={url}"]
-        docker.run("build", "--network=host", "--tag=weatherd", *settings, tree)
+        docker.run("build", "--network=host", "--tag=weatherd", *settings, ROOT)
     return "weatherd"
 
 
@@ -197,6 +184,14 @@ def start(docker: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) 
 def boxed(start: Start) -> Container:
     """Run a station for the tests that only look at it."""
     return start(CHIPS + SCRIPT, "--health-interval=1s", "--health-retries=1", "--health-timeout=3s")
+
+
+def test_it_is_run_as_the_documentation_says() -> None:
+    """Every option of these tests stands in the command that people copy, but for the network."""
+    command = (ROOT / "docs" / "container.md").read_text().replace("=", " ")
+    wanted = [option.replace("=", " ") for option in LOCKED_UP if not option.startswith("--network")]
+    assert len(wanted) == 5
+    assert [option for option in wanted if f" {option} " not in command] == []
 
 
 def test_the_image_says_what_it_is_and_who_runs_in_it(docker: Engine, image: str) -> None:

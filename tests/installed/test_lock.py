@@ -39,7 +39,7 @@ def further(wheelhouse: Path) -> dict[str, list[Requirement]]:
     wanted = {}
     for wheel in wheelhouse.glob("*.whl"):
         with zipfile.ZipFile(wheel) as content:
-            (name,) = [one for one in content.namelist() if one.endswith(".dist-info/METADATA")]
+            (name,) = [one for one in content.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", one)]
             lines = email.message_from_bytes(content.read(name)).get_all("Requires-Dist") or []
         wanted[parse_wheel_filename(wheel.name)[0]] = [Requirement(line) for line in lines]
     return dict(wanted)

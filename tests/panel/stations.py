@@ -82,10 +82,20 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def shown(folder: Path, panel: str = "", logstash: LogstashStandIn | None = None) -> AsyncIterator[Shown]:
-    """Run a station with its panel, and stop it in good order."""
-    port = free_port()
-    sink = "" if logstash is None else f'[sinks.logstash]\nurls = ["{logstash.url}"]\nlinger_s = 0.1'
+async def shown(
+    folder: Path, panel: str = "", logstash: LogstashStandIn | None = None, port: int | None = None
+) -> AsyncIterator[Shown]:
+    """
+    Run a station with its panel, and stop it in good order.
+
+    Args:
+        folder: For its files.
+        panel: More of that table.
+        logstash: A sink; None for none.
+        port: Of the panel; a free one by default.
+    """
+    port = port or free_port()
+    sink = "" if logstash is None else f'[sinks.logstash]\nurls = ["{logstash.url}"]\nlinger_s = 0.1\ndelay_s_max = 1.0'
     text = STATION.format(folder=folder, port=port, panel=panel, sink=sink)
     log, _ = recording_log()
     daemon = Daemon(config.parse(text, folder), log, runtime_folder=folder)

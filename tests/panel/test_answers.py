@@ -144,6 +144,7 @@ def _iso(time_s: float) -> str:
         ),
         ("/api/v1/history?quantity=air_temperature&step=61", 400, "request.invalid"),
         ("/api/v1/history?quantity=air_temperature&quantity=air_pressure", 400, "request.invalid"),
+        (f"/api/v1/history?quantity=air_temperature&sensor={'a' * 65}", 400, "request.invalid"),
         ("/api/v1/events?limit=501", 400, "request.invalid"),
         ("/api/v1/events?before=0", 400, "request.invalid"),
         ("/api/v1/current?foo=1", 400, "request.unknown_parameter"),

@@ -77,10 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = _add_command(
         commands,
         "demo",
-        "run a whole station on emulated chips, with a stand-in for Logstash",
+        "run a whole station on emulated chips, with its panel and a stand-in for Logstash",
         "Needs no hardware and no configuration, and leaves nothing behind.",
     )
-    demo.add_argument("--port", type=_port, default=0, metavar="N", help="of the stand-in; a free one by default")
+    demo.add_argument("--port", type=_port, metavar="N", help="of the panel (8600, or a free one if somebody has that)")
     demo.add_argument("--for", type=_seconds, dest="duration_s", metavar="SECONDS", help="stop by itself after so long")
     demo.set_defaults(command=_demo)
 
@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "Touches no bus; exit code 0 if it is right, else 78.",
     )
     _add_config(check)
+    check.add_argument("--running", action="store_true", help="let the running daemon read its own configuration again")
     check.set_defaults(command=_check)
 
     doctor = _add_command(
@@ -183,6 +184,9 @@ def _add_journals_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # Until the daemon heeds signals itself, which takes seconds on a slow Pi, there is nothing to keep; and without a
+    # handler the kernel passes over a SIGTERM to process 1, which the daemon is in a container.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(os.EX_OK))
     from weatherd.cli.run import run
 
     return run(options.config, options.log_format)
@@ -195,9 +199,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from weatherd.cli.check import check
+    from weatherd.cli.check import check, check_running
 
-    return check(options.config)
+    return check_running() if options.running else check(options.config)
 
 
 def _doctor(options: argparse.Namespace) -> int:

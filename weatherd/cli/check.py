@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from weatherd import config
+from weatherd.control import ask
 from weatherd.errors import UnavailableError
 
 
@@ -22,6 +23,21 @@ def check(path: Path) -> int:
     sensors = f"{count} sensor{'s' if count > 1 else ''}"
     sinks = "one sink" if settings.sinks.logstash else "no sink: observations stay in the journal"
     print(f"{path} is right: station {settings.station.id}, {sensors}, {sinks}")
+    return os.EX_OK
+
+
+def check_running() -> int:
+    """
+    Tell that the configuration of the running daemon, as it would read it now, has no mistake.
+
+    For `systemctl reload`: systemd shows credentials to the daemon alone.
+
+    Raises:
+        ConfigError: With every mistake.
+        UnavailableError: If no daemon answers.
+    """
+    answer = ask("check")
+    print(f"the configuration is right: station {answer['station']}")
     return os.EX_OK
 
 

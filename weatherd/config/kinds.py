@@ -8,7 +8,7 @@ of its own, or empty, and then the reader is told what was found and what is all
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -201,24 +201,42 @@ def place(text: str, folder: Path) -> Path:
     return folder / text
 
 
+CREDENTIALS_ID = "weatherd"
+"""Under this id the unit loads a whole folder; systemd puts it, and ``_``, before the name of each file."""
+
+
 def existing_file(text: str, folder: Path) -> Path:
-    """Find a file that can be read: a relative one in systemd's credentials folder, else in ours."""
+    """
+    Find a file that can be read: a relative one in systemd's credentials folder, else in ours.
+
+    Without systemd, so for somebody at a terminal, what the unit would load is found in ``credentials`` in ours.
+
+    Source:
+        systemd.exec(5), ``LoadCredential=`` with a folder.
+    """
     path = place(text, folder)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     try:
-        if credentials and Path(credentials, text).is_file():
-            path = Path(credentials, text)
+        path = next((other for other in _elsewhere(text, folder, credentials) if other.is_file()), path)
         if path.exists() and not path.is_file():
             raise ValueError(f"{path} is no file")
         path.open("rb").close()
     except FileNotFoundError:
-        raise ValueError(f"there is no file {path}{_elsewhere(text, credentials)}") from None
+        raise ValueError(f"there is no file {path}{_not_elsewhere(text, credentials)}") from None
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+        raise ValueError(f"{error.filename} cannot be read: {error.strerror}") from error
     return path
 
 
-def _elsewhere(text: str, credentials: str | None) -> str:
+def _elsewhere(text: str, folder: Path, credentials: str | None) -> Iterator[Path]:
+    if credentials:
+        yield Path(credentials, text)
+        yield Path(credentials, f"{CREDENTIALS_ID}_{text.replace('/', '_')}")
+    elif not (folder / text).exists():
+        yield folder / "credentials" / text
+
+
+def _not_elsewhere(text: str, credentials: str | None) -> str:
     if Path(text).is_absolute():
         return ""
     where = f"nor one in {credentials}" if credentials else "and CREDENTIALS_DIRECTORY is not set"

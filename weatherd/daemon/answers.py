@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from weatherd.config import Config
 from weatherd.control.server import Answer
 from weatherd.journal import SqliteJournal
 from weatherd.processing.documents import iso_8601
@@ -39,22 +40,35 @@ class _Requeue(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def answers(
-    journal: SqliteJournal, status: Callable[[], Mapping[str, object]], stop: asyncio.Event
+    journal: SqliteJournal,
+    status: Callable[[], Mapping[str, object]],
+    reread: Callable[[], Config],
+    stop: asyncio.Event,
 ) -> Mapping[str, Answer]:
     """
     Return everything that a running daemon answers.
 
     Args:
-        journal: Its journal.
-        status: Describes it.
+        journal: Its own.
+        status: How it is.
+        reread: Reads its configuration again; on a thread, as it waits for a card.
         stop: Set when it stops: then nobody waits any more.
     """
 
     async def answer_status(_: Mapping[str, Any]) -> Mapping[str, object]:
         return status()
 
-    follow = partial(_follow, journal, stop)
-    return {"status": answer_status, "journal.follow": follow, **journal_answers(journal)}
+    async def answer_check(_: Mapping[str, Any]) -> Mapping[str, object]:
+        """Look for mistakes with the daemon's own eyes: credentials are shown to nobody else."""
+        settings = await asyncio.to_thread(reread)
+        return {"station": settings.station.id}
+
+    return {
+        "status": answer_status,
+        "check": answer_check,
+        "journal.follow": partial(_follow, journal, stop),
+        **journal_answers(journal),
+    }
 
 
 def journal_answers(journal: SqliteJournal) -> Mapping[str, Answer]:

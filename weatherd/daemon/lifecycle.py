@@ -33,6 +33,7 @@ from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
 from weatherd.journal import memory_outlives_us
+from weatherd.looping import passes
 from weatherd.model import Event
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
@@ -110,7 +111,8 @@ class Daemon:
         self._is_journal_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
-        self._control = ControlServer(folder, answers(self.parts.journal, self.status, self._stop))
+        told = answers(self.parts.journal, self.status, self._reread, self._stop)
+        self._control = ControlServer(folder, told)
 
     def stop(self) -> None:
         """Ask the station to stop; `run` returns when it has."""
@@ -214,6 +216,7 @@ class Daemon:
             self.ready.set()
             self._log.info("daemon.started", message=f"the station runs: {status.sentence(self.parts)}")
             settle_memory()
+            forget_the_start()
         await self._reload_until_stopped(group)
         if self._next is None:
             self._notifier.stopping()
@@ -394,6 +397,12 @@ class Daemon:
                 await self.parts.follower.close()
         except TimeoutError:
             self._log.info("daemon.history_not_closed", message="what is left of it is gathered after a start")
+
+
+def forget_the_start() -> None:
+    """Time the loop from now on: imports and the first look at everything held it up, and harmed nobody."""
+    if (timed := passes()) is not None:
+        timed.begin_again()
 
 
 def settle_memory() -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from weatherd.daemon import status
 from weatherd.daemon.assembly import Parts
+from weatherd.daemon.counters import Counters
 from weatherd.daemon.following import Follower
 from weatherd.history import HOUR_MS, MINUTE_MS, Bin, Happened, Series
 from weatherd.history.bins import reduction_of
@@ -52,6 +53,7 @@ class StationView:
     def __init__(self, parts: Parts, follower: Follower) -> None:
         self._parts = parts
         self._follower = follower
+        self._counters = Counters(parts)
         self._an_hour_ago: dict[Series, tuple[int, float | None]] = {}
 
     def station(self) -> Shape:
@@ -78,6 +80,10 @@ class StationView:
         """Return what keeps the station from its work."""
         trouble = status.trouble(self._parts)
         return [] if trouble is None else [trouble.sentence]
+
+    async def counters(self) -> bytes:
+        """Return every counter, as Prometheus reads them."""
+        return await self._counters.text()
 
     async def current(self) -> Shape:
         """Return `Current`."""
