@@ -79,14 +79,11 @@ class Routes:
         try:
             return await self._answer(request)
         except Problem as problem:
-            answer = problem_answer(problem)
+            return problem_answer(problem)
         except WeatherdError as error:
-            answer = problem_answer(
+            return problem_answer(
                 Problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.sentence, {"Retry-After": "10"})
             )
-        if request.can_read_body:
-            answer.force_close()  # what follows is not looked at
-        return answer
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if not request.raw_path.startswith("/"):
