@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench painel oracle soak lock openapi clean install uninstall deb
+.PHONY: help demo test check bench painel oracle soak lock openapi vendor clean install uninstall deb
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
@@ -18,6 +18,7 @@ help:
 	@echo "make deb     a Debian package, in build/"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
 	@echo "make openapi the description of the API as JSON, from weatherd/panel/openapi.yaml"
+	@echo "make vendor  fetch what the page has of others, as pinned in .ci/vendor; with npm"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/.runtime

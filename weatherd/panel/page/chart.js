@@ -98,7 +98,7 @@ export class Chart {
         points: { show: !this.shown.bars, size: 7 },
       },
       hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)], setSelect: [(plot) => this.select(plot)] },
-      padding: [12, 8, 0, 0],
+      padding: [12, 24, 0, 0],
     };
     this.plot = new uPlot(options, columns, this.field);
     CROSSHAIR.sub(this.plot);
@@ -134,7 +134,7 @@ export class Chart {
     return {
       ...axis(),
       grid: { show: false },
-      size: 28,
+      size: 16 + fontSize(),
       space: 80,
       values: (_, splits, __, ___, step) => splits.map((one) => this.timeLabel(one, step)),
     };
@@ -152,7 +152,7 @@ export class Chart {
   valueAxis() {
     return {
       ...axis(),
-      size: 52,
+      size: (_, labels) => (labels === null ? 52 : Math.max(36, 10 + fontSize() * 0.62 * Math.max(...labels.map((one) => one.length)))),
       space: 36,
       values: (_, splits, __, ___, step) => splits.map((one) => this.words.number(one, Number.isInteger(step) ? 0 : 1)),
     };
@@ -197,7 +197,7 @@ export class Chart {
     }
     const parts = curves.filter((one) => one.value[index] !== null).map((one) => this.readOne(one, index));
     const at = this.words.moment(curves[0].time[index] * 1000);
-    say(this.reading, [at, ...parts].join("  ·  "));
+    say(this.reading, [at, ...parts].join(" · "));
   }
 
   readOne(curve, index) {
@@ -250,10 +250,15 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** Pixels of a label's letters: they grow with the page. */
+function fontSize() {
+  return Math.round(0.75 * parseFloat(getComputedStyle(document.documentElement).fontSize));
+}
+
 function axis() {
   return {
     stroke: () => colour("--quiet"),
-    font: `${Math.round(12 * parseFloat(getComputedStyle(document.documentElement).fontSize) / 16)}px system-ui, sans-serif`,
+    font: `${fontSize()}px system-ui, sans-serif`,
     grid: { stroke: () => colour("--grid"), width: 1 },
     ticks: { show: false },
     border: { show: false },

@@ -27,6 +27,7 @@ class Panel {
     this.state = null;
     this.events = [];
     this.isLive = null;
+    this.isResting = false;
     this.heardMs = null;
     this.lookedAt = 0;
     this.drawnAt = 0;
@@ -58,6 +59,26 @@ class Panel {
     find("reset").addEventListener("click", () => this.load(() => this.charts.zoom()));
     find("csv").addEventListener("click", () => this.export());
     find("all").addEventListener("toggle", () => this.showWeather());
+    addEventListener("pagehide", () => this.rest());
+    addEventListener("pageshow", (event) => event.persisted && this.wake());
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.rest() : this.wake()));
+  }
+
+  /** Let go of the stream while nobody looks: a browser has six connections to a station, for all of its tabs together. */
+  rest() {
+    this.stream.close();
+    this.isResting = true;
+  }
+
+  /** Somebody looks again; until the station has answered, nothing that is shown counts as of now. */
+  wake() {
+    if (!this.isResting) return;
+    this.isResting = false;
+    this.isLive = null;
+    delete document.documentElement.dataset.live;
+    this.showAll();
+    this.stream.settle();
+    this.stream.open();
   }
 
   /** Ask for everything, after the stream has opened: nothing is missed in between. */
@@ -71,14 +92,16 @@ class Panel {
       await this.look();
     } catch (error) {
       console.info("the station could not be asked:", error.message);
-      this.stream.fail();
+      if (!this.isResting) this.stream.fail();
       return;
     }
+    if (this.isResting) return;
     this.stream.settle();
     this.become(true);
     this.useWords();
     await this.load(() => this.charts.load());
     document.documentElement.dataset.ready = "true";
+    performance.mark("ready");
   }
 
   /** Look at the weather of now. */
@@ -96,7 +119,7 @@ class Panel {
       await this.look();
     } catch (error) {
       console.info("the station could not be asked:", error.message);
-      this.stream.fail();
+      if (!this.isResting) this.stream.fail();
     }
   }
 
@@ -162,7 +185,7 @@ class Panel {
     this.tickedMs = Date.now();
     if (asleep_s > ASLEEP_S && !document.hidden) this.lookedAt = -Infinity;
     this.showAll();
-    if (!this.isLive) return;
+    if (!this.isLive || this.isResting) return;
     const now = performance.now();
     if (now - this.lookedAt > LOOK_PERIOD_S * 1000) this.lookAgain();
     if (!document.hidden && now - this.drawnAt > this.charts.refresh_s * 1000) this.load(() => this.charts.load());

@@ -40,7 +40,8 @@ export class Rose {
     this.legend = element("ul", { class: "legend" });
     this.summary = element("summary");
     this.table = element("table");
-    const details = element("details", { class: "as-table" }, this.summary, element("div", { class: "scroll" }, this.table));
+    const region = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "chart-rose" }, this.table);
+    const details = element("details", { class: "as-table" }, this.summary, region);
     const top = element("div", { class: "top" }, this.title, this.legend);
     this.root = element("article", { class: "chart", "data-chart": "rose" }, top, this.reading, this.field, details);
   }

@@ -73,6 +73,7 @@ export class Words {
   /** Return a value of a quantity as people read it. */
   value(quantity, value, unit) {
     if (quantity === "wind_from_direction") return this.direction(value);
+    if (quantity === "tendency_of_air_pressure") return this.change(quantity, value, unit);
     const suffix = this.unit(unit);
     return suffix ? `${this.bare(quantity, value)}\u00a0${suffix}` : this.bare(quantity, value);
   }
