@@ -98,13 +98,15 @@ class Daemon(Child):
         folder: For its configuration, sockets and log.
         port: Of Logstash's HTTP input on this machine, answered or not.
         journal: The file; in `folder` by default.
+        panel_port: Of the panel on this machine; None turns it off.
     """
 
-    def __init__(self, folder: Path, port: int, journal: Path | None = None) -> None:
+    def __init__(self, folder: Path, port: int, journal: Path | None = None, panel_port: int | None = None) -> None:
         self.socket = folder / "lines.sock"
         self._log = folder / "daemon.log"
         configuration = folder / "weatherd.toml"
-        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db"))
+        panel = "" if panel_port is None else f"127.0.0.1:{panel_port}"
+        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db", panel))
         self._resources = contextlib.ExitStack()
         # Our own, too, because that is where `control.ask` looks.
         os.environ["RUNTIME_DIRECTORY"] = str(self._resources.enter_context(runtime_folder()))
@@ -315,7 +317,7 @@ def runtime_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _configuration(lines_socket: Path, port: int, journal: Path) -> str:
+def _configuration(lines_socket: Path, port: int, journal: Path, panel: str) -> str:
     return f"""
 [station]
 id = "bench"
@@ -337,6 +339,9 @@ path = "{journal}"
 
 [clock]
 hold_max_s = 0
+
+[panel]
+listen = "{panel}"
 
 [sinks.logstash]
 urls = ["http://127.0.0.1:{port}"]

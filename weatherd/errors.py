@@ -24,6 +24,7 @@ Every error that weatherd tells a person about, in one tree.
     │   ├── JournalUnavailable   journal.unavailable       cannot be opened or written; trying again can help
     │   ├── JournalDamaged       journal.damaged           the file is no journal, or is damaged
     │   └── JournalFull          journal.full              only when told to `block`; trying again can help
+    ├── HistoryUnavailable       history.unavailable       the panel's minutes cannot be read or written; try again
     └── SinkError                sink.*
         ├── Unreachable          sink.unreachable          transient: no answer, or one that says "later"
         ├── Unwelcome            sink.unwelcome            transient, slowly: the far end wants other settings
@@ -244,6 +245,13 @@ class JournalFull(JournalError):
     """Tell that the journal holds all it may, and must not drop anything. Try again after a delivery."""
 
     code = "journal.full"
+
+
+class HistoryUnavailable(WeatherdError):
+    """Tell that the minutes behind the panel cannot be read or written now. Try again; the journal has them too."""
+
+    code = "history.unavailable"
+    exit_code = os.EX_IOERR
 
 
 class SinkError(WeatherdError):

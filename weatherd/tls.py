@@ -1,4 +1,4 @@
-"""What a sink trusts, and what it shows of itself: TLS 1.2 and later, with a client certificate if it has one."""
+"""TLS 1.2 and later: what a sink trusts and shows of itself, and what the panel shows to those who call."""
 
 import ssl
 from pathlib import Path
@@ -30,6 +30,27 @@ def tls_context(
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if cert_file is not None:
         context.load_cert_chain(cert_file, key_file)
+    return context
+
+
+def server_context(cert_file: Path | str, key_file: Path | str) -> ssl.SSLContext:
+    """
+    Return a context for connections that others open to us.
+
+    Args:
+        cert_file: Our certificate (PEM), and those between it and its authority.
+        key_file: Its private key (PEM, without a pass phrase).
+
+    Raises:
+        ConfigError: If files cannot be used, with a line for each.
+    """
+    mistakes = tls_mistakes(None, cert_file, key_file)
+    if mistakes:
+        lines = "\n".join(f"tls.{key}: {message}" for key, message in mistakes)
+        raise ConfigError(lines, "each file is PEM text, readable for weatherd")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert_file, key_file)
     return context
 
 

@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).parents[2] / "config" / "weatherd.toml"
 
 # Values that every station chooses for itself; the file shows examples.
 EXAMPLES = {
-    "Config": {"station", "sensors", "sinks", "derive"},
+    "Config": {"station", "sensors", "sinks", "derive", "panel"},
     "Station": {"id", "latitude", "longitude", "elevation_m"},
     "Bmp280": {"name", "calibration", "limits", "address"},  # makes room for the BMP180, which has only one address
     "Htu21d": {"name", "calibration", "limits"},
@@ -51,6 +51,8 @@ EXAMPLES = {
     "Sinks": {"logstash"},
     "Logstash": {"urls", "username", "password_file", "tls"},
     "Tls": {"ca_file", "cert_file", "key_file"},
+    "Panel": {"token_file", "tls"},
+    "PanelTls": {"cert_file", "key_file"},
 }
 
 STRUCTS = [value for value in vars(config).values() if isinstance(value, type) and issubclass(value, msgspec.Struct)]
@@ -68,7 +70,9 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     (package / "entry_points.txt").write_text("[weatherd.sensors]\nacme = acme:make\n")
     monkeypatch.syspath_prepend(tmp_path)
     write_certificates(tmp_path / "logstash-ca.pem", tmp_path / "station.pem", tmp_path / "station.key")
+    write_certificates(tmp_path / "panel-ca.pem", tmp_path / "panel.pem", tmp_path / "panel.key")
     (tmp_path / "logstash-password").write_text("secret\n")
+    (tmp_path / "panel-token").write_text("0123456789abcdef\n")
     text = everything_turned_on().replace("address = 0x77", "address = 0x76", 1)
     return parse(text.replace('["http://', '["https://'), tmp_path)
 

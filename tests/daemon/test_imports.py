@@ -9,7 +9,7 @@ import pathlib, structlog
 from weatherd import config
 from weatherd.cli import run
 from weatherd.clock import SystemClock
-from weatherd.daemon.assembly import assemble
+from weatherd.daemon import Daemon
 
 folder = pathlib.Path(sys.argv[1])
 settings = config.parse(
@@ -25,12 +25,18 @@ settings = config.parse(
 
     [sinks.logstash]
     urls = ["http://127.0.0.1:9"]
+
+    [panel]
+    listen = ""
     ''',
     folder,
 )
-parts = assemble(settings, structlog.get_logger(), SystemClock(), folder)
+parts = Daemon(settings, structlog.get_logger(), clock=SystemClock(), runtime_folder=folder).parts
 assert parts.sources and parts.sinks
-unwanted = ("smbus2", "gpiod", "adafruit_", "importlib.metadata", "weatherd.doctor", "weatherd.testing")
+unwanted = (
+    "smbus2", "gpiod", "adafruit_", "importlib.metadata", "weatherd.doctor", "weatherd.testing", "weatherd.panel",
+    "weatherd.history", "aiohttp.web", "prometheus_client",
+)
 ours = {"jsonlines", "lines"}
 print(sorted(
     name for name in sys.modules

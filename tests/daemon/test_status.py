@@ -78,7 +78,7 @@ async def test_a_journal_that_takes_nothing_is_trouble(bench: Bench) -> None:
 async def shown(bench: Bench, capsys: pytest.CaptureFixture[str], *, as_json: bool) -> tuple[int, Any]:
     """Ask at the socket, as another process would."""
     control = ControlServer(
-        bench.folder, answers(bench.daemon.parts.journal, bench.daemon.status, lambda: bench.daemon.parts.settings)
+        bench.folder, answers(bench.daemon.parts.journal, bench.daemon.status, bench.daemon._reread, asyncio.Event())
     )
     await control.open()
     try:

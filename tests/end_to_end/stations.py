@@ -111,6 +111,7 @@ async def station(
     sink: str = "",
     linger_s: float = 0.1,
     clock: str = "hold_max_s = 0",
+    panel: str = 'listen = ""',
     disk: Path | None = None,
     runtime: Path | None = None,
     prefix: Sequence[str | Path] = (),
@@ -128,6 +129,7 @@ async def station(
         sink: More of its table.
         linger_s: How long a document may wait for company.
         clock: All of its table.
+        panel: All of its table; turned off by default.
         disk: Folder of the journal; `folder` by default.
         runtime: Runtime folder; `folder` by default.
         prefix: Command that executes the daemon.
@@ -145,6 +147,8 @@ path = "{disk or folder}/journal.db"
 {journal}
 [clock]
 {clock}
+[panel]
+{panel}
 [sinks.logstash]
 urls = ["{url}"]
 linger_s = {linger_s}

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.end_to_end.stations import environment, weatherd
@@ -15,6 +16,7 @@ async def test_the_demo_shows_a_station_a_fault_and_its_recovery(tmp_path: Path)
     """It says where to look, shows a whole document and short ones, rain, a lost sensor and its return, and lost 0."""
     code, out, errors = await weatherd("demo", "--for", "27", folder=tmp_path)
     assert (code, errors) == (0, "")
+    assert re.search(r"panel +http://127\.0\.0\.1:\d+ in a browser", out)
     assert re.search(r"Logstash +a stand-in at http://127\.0\.0\.1:\d+", out)
     assert re.search(r"journal +/.*/journal\.db", out)
     document = json.loads(out[out.index("{") : out.index("\n}\n") + 2])
@@ -32,7 +34,7 @@ async def test_the_demo_shows_a_station_a_fault_and_its_recovery(tmp_path: Path)
 
 
 async def test_ctrl_c_ends_the_demo_with_a_summary(tmp_path: Path) -> None:
-    """The demo stops cleanly, tells that nothing was lost, and leaves no files behind."""
+    """The demo shows its panel, stops cleanly, tells that nothing was lost, and leaves no files behind."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -44,8 +46,14 @@ async def test_ctrl_c_ends_the_demo_with_a_summary(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     seen = b""
+    url = ""
+    while not url:
+        line = (await asyncio.wait_for(process.stdout.readline(), 20.0)).decode()
+        url = line.split()[1] if line.strip().startswith("panel ") else ""
     while b"air pressure" not in seen:
         seen += await asyncio.wait_for(process.stdout.readline(), 20.0)
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/api/v1/station") as answer:
+        assert (await answer.json())["name"] == "Alamosa, Colorado"
     process.send_signal(signal.SIGINT)
     rest, errors = await asyncio.wait_for(process.communicate(), 20.0)
     assert (process.returncode, errors) == (0, b"")

@@ -100,7 +100,7 @@ async def test_another_sink_gets_what_comes_from_now_on(tmp_path: Path) -> None:
 
             await eventually(all_there)
             assert documents(after)
-            assert (await running.ask())["daemon"]["uptime_s"] >= 0
+            assert (await running.ask())["station"]["uptime_s"] >= 0
             assert await running.stop() == 0
         assert len(logged(running, "daemon.started")) == 1
 

@@ -306,7 +306,7 @@ def test_a_second_installation_upgrades_and_keeps_what_is_not_its_own(running: M
     told = running.run("cd /srv/weatherd && make install")
     assert told.stdout.startswith("weatherd 0.2.0 runs")
     assert running.property_of("MainPID") != pid
-    assert running.status()["daemon"]["version"] == "0.2.0"
+    assert running.status()["station"]["version"] == "0.2.0"
     assert running.file(CONFIG).read_text() == config
     running.run("/opt/weatherd/bin/python -c 'import shed_sensors'")
     last = max(outside.seqs())

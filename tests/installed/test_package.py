@@ -116,7 +116,7 @@ def test_an_upgrade_keeps_the_configuration_the_journal_and_its_documents(runnin
     assert len(documents) >= 3
     running.run(f"dpkg --install {newer(running)}")
     assert running.property_of("MainPID") != pid
-    assert running.status()["daemon"]["version"] == "0.2.0"
+    assert running.status()["station"]["version"] == "0.2.0"
     assert running.file(CONFIG).read_text() == config
     assert running.run("weatherd journal export").stdout.splitlines()[: len(documents)] == documents
     last = max(outside.seqs())

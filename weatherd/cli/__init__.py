@@ -1,5 +1,5 @@
 """
-The command line: `weatherd run`, `demo`, `check`, `doctor`, `scan`, `status` and `journal`.
+The command line: `weatherd run`, `demo`, `check`, `doctor`, `scan`, `status`, `tail` and `journal`.
 
 Exit codes follow sysexits. An error is two lines on standard error, what happened and what to do; a traceback would be
 a mistake of ours.
@@ -77,10 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = _add_command(
         commands,
         "demo",
-        "run a whole station on emulated chips, with a stand-in for Logstash",
+        "run a whole station on emulated chips, with its panel and a stand-in for Logstash",
         "Needs no hardware and no configuration, and leaves nothing behind.",
     )
-    demo.add_argument("--port", type=_port, default=0, metavar="N", help="of the stand-in; a free one by default")
+    demo.add_argument("--port", type=_port, metavar="N", help="of the panel (8600, or a free one if somebody has that)")
     demo.add_argument("--for", type=_seconds, dest="duration_s", metavar="SECONDS", help="stop by itself after so long")
     demo.set_defaults(command=_demo)
 
@@ -121,6 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(command=_status)
+
+    tail = _add_command(
+        commands,
+        "tail",
+        "follow what the running daemon observes",
+        "Until Ctrl-C, or until the daemon stops; exit code 69 if none runs.",
+    )
+    tail.add_argument("--sensor", metavar="NAME", help="this one alone, without events")
+    tail.set_defaults(command=_tail)
 
     journal = _add_command(commands, "journal", "take documents out of the journal, and see what was refused")
     _add_journal_commands(journal.add_subparsers(required=True, metavar="COMMAND"))
@@ -211,6 +220,12 @@ def _status(options: argparse.Namespace) -> int:
     from weatherd.cli.status import show
 
     return show(as_json=options.json)
+
+
+def _tail(options: argparse.Namespace) -> int:
+    from weatherd.cli.tail import tail
+
+    return tail(options.sensor)
 
 
 def _export(options: argparse.Namespace) -> int:

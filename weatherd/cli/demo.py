@@ -24,6 +24,7 @@ from weatherd.cli.run import heed_signals, run_loop
 from weatherd.cli.shown import line
 from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon
+from weatherd.errors import UnavailableError
 from weatherd.logs import make_log
 from weatherd.testing.gpio import SimulatedGpio
 from weatherd.testing.logstash import LogstashStandIn
@@ -36,21 +37,27 @@ TIP_S = 1.5
 FAULT_AFTER_S = 10.0
 FAULT_S = 4.0
 
+PANEL_PORT = 8600
+
 SHOWN_WHOLE = "barometer"
 RAIN_LINE = 17
-"""Both as in demo.toml."""
+"""All three as in demo.toml."""
 
 _ADDED_BY_LOGSTASH = {"host", "http", "url", "user_agent"}
 
 
-def demo(port: int, duration_s: float | None) -> int:
+def demo(port: int | None, duration_s: float | None) -> int:
     """
     Run the demo until a signal, or for so many seconds; return 0 if nothing was lost.
 
     Args:
-        port: Of the stand-in; 0 takes a free one.
+        port: Of the panel; None for the usual one, or a free one where somebody has that.
         duration_s: None for as long as the user likes.
+
+    Raises:
+        UnavailableError: If somebody has the port.
     """
+    port = _usual_port() if port is None else _port_that_is_free(port)
     with tempfile.TemporaryDirectory(prefix="weatherd-demo-") as folder:
         lost_count = run_loop(_Demo(Path(folder), port, duration_s).run())
     return os.EX_SOFTWARE if lost_count else os.EX_OK
@@ -63,7 +70,8 @@ class _Demo:
         self._clock = SystemClock()
         self._day = RecordedDay.load()
         self._chips = simulated_bus(self._clock.now_ms, day=self._day)
-        self._logstash = LogstashStandIn(port=port, on_event=self._show)
+        self._logstash = LogstashStandIn(port=0, on_event=self._show)
+        self._panel_port = port
         self._wind_port = _free_port()
         self._shown = False
 
@@ -106,6 +114,7 @@ class _Demo:
         for theirs, ours in (
             ("http://127.0.0.1:8080", self._logstash.url),
             ("127.0.0.1:7433", f"127.0.0.1:{self._wind_port}"),
+            ("127.0.0.1:8600", f"127.0.0.1:{self._panel_port}"),
         ):
             assert theirs in text
             text = text.replace(theirs, ours)
@@ -117,6 +126,7 @@ class _Demo:
         end = "Ctrl-C stops it" if self._duration_s is None else f"it stops after {self._duration_s:g} s"
         print(f"A weather station on emulated chips; {end}.")
         print("  weather        1 January 2016 at Alamosa, Colorado (NOAA SURFRAD), at the present time of day, UTC")
+        print(f"  panel          http://127.0.0.1:{self._panel_port} in a browser")
         print(f"  Logstash       a stand-in at {self._logstash.url}")
         print(f"  journal        {self._folder}/journal.db")
         print(f"  configuration  {self._folder}/weatherd.toml")
@@ -196,7 +206,24 @@ class _Demo:
         return lost_count
 
 
+def _usual_port() -> int:
+    try:
+        return _port_that_is_free(PANEL_PORT)
+    except UnavailableError:
+        return _free_port()
+
+
+def _port_that_is_free(port: int) -> int:
+    """Return a port if nobody has it; for 0 one that is free. Raises UnavailableError."""
+    try:
+        with socket.create_server(("127.0.0.1", port)) as server:
+            found: int = server.getsockname()[1]
+            return found
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot listen at 127.0.0.1:{port}: {error.strerror or error}", "choose another one with --port"
+        ) from error
+
+
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    return _port_that_is_free(0)

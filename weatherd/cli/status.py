@@ -31,24 +31,27 @@ def show(*, as_json: bool) -> int:
 def lines(status: Mapping[str, Any]) -> Iterator[str]:
     """Write a status for people."""
     station, daemon, clock = status["station"], status["daemon"], status["clock"]
-    yield f"{station['name'] or station['id']} ({station['id']}), weatherd {daemon['version']}"
-    yield f"running for {_duration(daemon['uptime_s'])}, process {daemon['pid']}"
+    yield f"{station['name'] or station['id']} ({station['id']}), weatherd {station['version']}"
+    yield f"running for {_duration(station['uptime_s'])}, process {daemon['pid']}"
+    if panel := status["panel"]:
+        yield f"panel: {panel['url']}"
+        yield from _error(panel["error"])
     yield "clock: " + ("synchronised" if clock["synchronized"] else "not synchronised; documents say so")
     yield ""
     yield "sensors"
     for sensor in status["sensors"]:
         yield from _sensor(sensor)
     yield ""
-    queue, journal = status["queue"], status["journal"]
+    journal = status["journal"]
     yield f"journal: {journal['path']}"
     yield f"  {_size(journal['size'])} of {_size(journal['size_max'])}, newest entry {journal['last_seq']:,}"
     if not journal["in_memory"]:
         yield "  young observations are kept on the card"
     if journal["holding"]:
         yield "  observations wait until the time is known"
-    yield f"  queue {queue['depth']:,} of {queue['size_max']:,}"
+    yield f"  queue {journal['queue_depth']:,} of {journal['queue_size_max']:,}"
     for count, what in (
-        (queue["dropped_count"], "observations dropped from the full queue"),
+        (journal["queue_dropped_count"], "observations dropped from the full queue"),
         (journal["dropped_count"], "observations dropped from the full journal, at most"),
         (journal["thinned_count"], f"observations reduced to {journal['reduced_count']:,} one-minute means"),
         (journal["quarantined_count"], "documents in quarantine"),

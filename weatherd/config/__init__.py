@@ -11,12 +11,14 @@ from weatherd.config.schema import (
     Journal,
     Log,
     Logstash,
+    Panel,
+    PanelTls,
     Queue,
     Sinks,
     Station,
     Tls,
 )
-from weatherd.config.secrets import read_password
+from weatherd.config.secrets import read_password, read_token
 from weatherd.config.sensors import (
     Anemometer,
     Attribute,
@@ -57,6 +59,8 @@ __all__ = [
     "Log",
     "Logstash",
     "Mapped",
+    "Panel",
+    "PanelTls",
     "Queue",
     "RainGauge",
     "Sensor",
@@ -67,4 +71,5 @@ __all__ = [
     "load",
     "parse",
     "read_password",
+    "read_token",
 ]

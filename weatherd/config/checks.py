@@ -17,7 +17,7 @@ from msgspec.structs import fields
 
 from weatherd.config import schema, sensors
 from weatherd.config.locate import KeyPath
-from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password
+from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password, read_token
 from weatherd.config.words import choice, nearest, quoted
 from weatherd.errors import ConfigError
 from weatherd.model import QUANTITIES, Reduction
@@ -239,6 +239,27 @@ def certificates_fit(ca_file: Path | None, cert_file: Path | None, key_file: Pat
             yield (key,), message
 
 
+def token_fits(token_file: Path | None) -> Found:
+    """Refuse a token file that holds no token."""
+    if token_file is None:
+        return
+    try:
+        read_token(token_file)
+    except ConfigError as error:
+        yield ("token_file",), f"{error.sentence}; {error.hint}"
+
+
+def hosts_differ(hosts: Sequence[Any]) -> Found:
+    """Refuse a name that stands there twice."""
+    yield from _twice("hosts", hosts, str)
+
+
+def panels_certificate_fits(cert_file: Path, key_file: Path) -> Found:
+    """Refuse files that hold no certificate, or a key that does not belong to it, before the start does."""
+    for key, message in tls_mistakes(None, cert_file, key_file):
+        yield (key,), message
+
+
 def some_sensors(sensors: Sequence[Any]) -> Found:
     """Refuse a station without a sensor."""
     if not sensors:
@@ -314,6 +335,8 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     ),
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
+    schema.PanelTls: (panels_certificate_fits,),
+    schema.Panel: (hosts_differ, token_fits),
     schema.Config: (some_sensors, names_differ, addresses_differ, lines_differ, speakers_are_there),
 }
 """The checks of each table."""

@@ -89,6 +89,9 @@ class Address(NamedTuple):
 
 
 PORT_MAX = 65_535
+HOST_NAME_MAX = 253
+"""Characters in a host's name (RFC 1035, section 2.3.4)."""
+
 UNIX_PATH_MAX = 107
 """Bytes in the path of a Unix socket (unix(7): 108 with the closing zero)."""
 
@@ -108,6 +111,31 @@ def parse_listen(text: str) -> Address | Path:
             f"{quoted(host)} is not this machine; allowed are only loopback hosts: 127.0.0.1, [::1] and localhost"
         )
     return Address("127.0.0.1" if host == "localhost" else host, int(found[3]))
+
+
+def parse_panel_listen(text: str) -> Address | None:
+    """Read ``host:port`` with an IP address or ``localhost``; None for the empty text, which turns the panel off."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]/\s]+)):([0-9]{1,5})", text)
+    if not found or not 1 <= int(found[3]) <= PORT_MAX:
+        raise ValueError
+    host = "127.0.0.1" if found[2] == "localhost" else found[1] or found[2]
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError(
+            f"{quoted(host)} is no address of this machine; 0.0.0.0 or [::] stands for all that it has"
+        ) from None
+    return Address(host, int(found[3]))
+
+
+def parse_host_name(text: str) -> str:
+    """Check a name by which browsers call; it is compared without regard to upper and lower case."""
+    name = text.lower().removesuffix(".")
+    if len(name) > HOST_NAME_MAX or not re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
+        raise ValueError
+    return name
 
 
 def _is_loopback(host: str) -> bool:
@@ -228,6 +256,11 @@ Url = Annotated[str, Text(parse_url, "an http or https URL with a host")]
 Listen = Annotated[
     Address | Path, Text(parse_listen, '"127.0.0.1:7433", "[::1]:7433", "localhost:7433" or an absolute path')
 ]
+PanelListen = Annotated[
+    Address | None,
+    Text(parse_panel_listen, '"127.0.0.1:8600", "0.0.0.0:8600", "[::]:8600" or "" to turn the panel off'),
+]
+HostName = Annotated[str, Text(parse_host_name, 'a host name such as "weather.example.org", without a port')]
 GpioChip = Annotated[
     str,
     Text(parse_gpio_chip, '"/dev/gpiochip0" or another absolute path, "simulated" or "simulated:/path/of/a/socket"'),

@@ -13,12 +13,15 @@ from msgspec import Meta, Struct, field
 
 from weatherd import model
 from weatherd.config.kinds import (
+    Address,
     ByteSize,
     Duration,
     ExistingFile,
     FilePlace,
     GpioChip,
+    HostName,
     Name,
+    PanelListen,
     Url,
     Username,
 )
@@ -109,6 +112,26 @@ class Sinks(Struct, frozen=True):
     logstash: Logstash | None = None
 
 
+class PanelTls(Struct, frozen=True):
+    """The panel's own certificate, and its key."""
+
+    cert_file: ExistingFile
+    key_file: ExistingFile
+
+
+class Panel(Struct, frozen=True):
+    """The panel and the API. The token itself is not here: see `weatherd.config.read_token`."""
+
+    listen: PanelListen = Address("127.0.0.1", 8600)
+    language: Literal["auto", "en", "pt-BR"] = "auto"
+    hosts: Annotated[
+        tuple[HostName, ...],
+        Meta(max_length=16, description='a list of at most 16 names, such as ["weather.example.org"]'),
+    ] = ()
+    token_file: ExistingFile | None = None
+    tls: PanelTls | None = None
+
+
 class Clock(Struct, frozen=True):
     """How long documents wait, after a boot, until somebody says that the time is right."""
 
@@ -135,5 +158,6 @@ class Config(Struct, frozen=True):
     queue: Queue = Queue()
     journal: Journal = Journal()
     sinks: Sinks = Sinks()
+    panel: Panel = Panel()
     clock: Clock = Clock()
     log: Log = Log()

@@ -1,6 +1,7 @@
 """What the daemon answers at its control socket; about the journal, to those who open its file themselves as well."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
@@ -11,6 +12,10 @@ from weatherd.config import Config
 from weatherd.control.server import Answer
 from weatherd.journal import SqliteJournal
 from weatherd.processing.documents import iso_8601
+from weatherd.waiting import first_of
+
+FOLLOW_S_MAX = 30.0
+"""So long who follows the journal waits for one answer; then he asks again."""
 
 DOCUMENTS_SIZE_MAX = 1_000_000
 """Bytes of documents in one answer; a single larger one makes an answer of its own."""
@@ -35,7 +40,10 @@ class _Requeue(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def answers(
-    journal: SqliteJournal, status: Callable[[], Mapping[str, object]], reread: Callable[[], Config]
+    journal: SqliteJournal,
+    status: Callable[[], Mapping[str, object]],
+    reread: Callable[[], Config],
+    stop: asyncio.Event,
 ) -> Mapping[str, Answer]:
     """
     Return everything that a running daemon answers.
@@ -44,6 +52,7 @@ def answers(
         journal: Its own.
         status: How it is.
         reread: Reads its configuration again; on a thread, as it waits for a card.
+        stop: Set when it stops: then nobody waits any more.
     """
 
     async def answer_status(_: Mapping[str, Any]) -> Mapping[str, object]:
@@ -54,7 +63,12 @@ def answers(
         settings = await asyncio.to_thread(reread)
         return {"station": settings.station.id}
 
-    return {"status": answer_status, "check": answer_check, **journal_answers(journal)}
+    return {
+        "status": answer_status,
+        "check": answer_check,
+        "journal.follow": partial(_follow, journal, stop),
+        **journal_answers(journal),
+    }
 
 
 def journal_answers(journal: SqliteJournal) -> Mapping[str, Answer]:
@@ -87,6 +101,17 @@ async def _run(journal: SqliteJournal, arguments: Mapping[str, Any]) -> Mapping[
             break
         documents.append(msgspec.Raw(document) if document else None)
     return {"first_seq": first_seq, "last_seq": first_seq + len(documents) - 1, "documents": documents}
+
+
+async def _follow(journal: SqliteJournal, stop: asyncio.Event, arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """Wait for an entry behind a seq, and tell the newest seq and whether the daemon stops; none is a journal's end."""
+    wanted = msgspec.convert(arguments, _Behind)
+    if wanted.behind > journal.last_seq:
+        return {"last_seq": journal.last_seq, "is_stopping": stop.is_set()}  # another journal is in its place
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FOLLOW_S_MAX):
+            await first_of(journal.wait_beyond(wanted.behind), stop.wait())
+    return {"last_seq": journal.last_seq, "is_stopping": stop.is_set()}
 
 
 async def _quarantined(journal: SqliteJournal, arguments: Mapping[str, Any]) -> Mapping[str, object]:

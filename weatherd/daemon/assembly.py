@@ -36,11 +36,16 @@ from weatherd.recording import Recorder
 from weatherd.sampling.telling import Listener
 
 if TYPE_CHECKING:
+    from weatherd.daemon.following import Follower
+    from weatherd.daemon.showing import Showing
     from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Adapter, Bus
 
 JOURNAL_DELAY_S_MAX = 10.0
 """A full disk that has been freed is noticed within this time."""
+
+HISTORY_RETENTION_MS = 10 * 366 * 86_400_000
+"""Ten years of minutes and hours: a few MB a year."""
 
 SINK_DELAY_S_FIRST = 2.0
 
@@ -61,6 +66,10 @@ class Parts:
         quality_controls: By sensor, who judges it.
         young_folder: For the files that keep what is young over the end of the process.
         recalls: Who is shown the documents of earlier runs at the start.
+        started_ms: Wall time of the start.
+        started_s: The same by the boot clock.
+        follower: Who keeps the history; None where the panel, for which it is kept, is turned off.
+        showing: Who keeps the panel open, likewise.
     """
 
     settings: config.Config
@@ -86,6 +95,10 @@ class Parts:
     quality_controls: dict[str, QualityControl]
     log: Log
     simulated: "Adapter | None"
+    started_ms: int
+    started_s: float
+    follower: "Follower | None"
+    showing: "Showing | None" = None
 
     def start_sink(self, settings: config.Config) -> Forwarder:
         """Build the sink of a configuration in the place of the one there was."""
@@ -240,7 +253,29 @@ def assemble(
         quality_controls=quality_controls,
         log=log,
         simulated=simulated,
+        started_ms=clock.now_ms(),
+        started_s=clock.boottime_s(),
+        follower=None if settings.panel.listen is None else _follower(settings, journal, clock, log),
     )
+
+
+def _follower(settings: config.Config, journal: SqliteJournal, clock: Clock, log: Log) -> "Follower":
+    from weatherd.daemon.following import Follower
+    from weatherd.history import History
+
+    path = history_path(settings.journal.path)
+
+    def tell_lost(reason: str) -> None:
+        message = f"the panel's minutes are gathered from the journal again: {path} was damaged, {reason}"
+        log.warning("following.begun_anew", message=message)
+
+    history = History(path, retention_ms=HISTORY_RETENTION_MS, tell_lost=tell_lost)
+    return Follower(history, journal, clock, log, partial(full_jitter, 1.0, JOURNAL_DELAY_S_MAX))
+
+
+def history_path(journal: Path) -> Path:
+    """Return where the history of a journal is: beside it, ``journal-history.db``."""
+    return journal.with_name(f"{journal.stem}-history{journal.suffix}")
 
 
 def make_logstash(settings: config.Logstash, clock: Clock) -> Sink:

@@ -33,6 +33,7 @@ from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
 from weatherd.journal import memory_outlives_us
+from weatherd.looping import passes
 from weatherd.model import Event
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
@@ -50,6 +51,9 @@ SAMPLERS_STOP_S = 3.0
 
 JOURNAL_STOP_S = 10.0
 """For the rest of the queue to reach the card."""
+
+HISTORY_STOP_S = 5.0
+"""For the panel's minutes to reach the card; what does not is in the journal."""
 
 SINKS_STOP_S = 5.0
 """For one more attempt at each sink."""
@@ -90,8 +94,6 @@ class Daemon:
     ) -> None:
         self._log = log
         self._clock = clock or SystemClock()
-        self._started_ms = self._clock.now_ms()
-        self._started_s = self._clock.boottime_s()
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._reread = reread or (lambda: settings)
@@ -99,13 +101,18 @@ class Daemon:
         self._notifier = Notifier()
         folder = runtime_folder or runtime_folders()[0]
         self.parts = assemble(settings, log, self._clock, folder, simulated)
+        if self.parts.follower is not None:
+            from weatherd.daemon.showing import make_showing
+
+            self.parts.showing = make_showing(self.parts)
         self._sampling: dict[Loop, asyncio.Task[None]] = {}
         self._recording: asyncio.Task[None] | None = None
         self._forwarding: list[asyncio.Task[None]] = []
         self._is_journal_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
-        self._control = ControlServer(folder, answers(self.parts.journal, self.status, self._reread))
+        told = answers(self.parts.journal, self.status, self._reread, self._stop)
+        self._control = ControlServer(folder, told)
 
     def stop(self) -> None:
         """Ask the station to stop; `run` returns when it has."""
@@ -118,7 +125,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Describe every part, as plain values for JSON."""
-        return status.status(self.parts, self._started_ms, self._started_s)
+        return status.status(self.parts)
 
     async def run(self) -> config.Config | None:
         """
@@ -198,6 +205,8 @@ class Daemon:
         else:
             self._start(group, "opening the journal", partial(self._open_journal_late, group))
         self._start(group, "watching", self._watch)
+        if self.parts.showing is not None:
+            self._start(group, "panel", self.parts.showing.run)
         if os.getpid() == 1:
             self._start(group, "reaping", Reaper(self._clock).run)
         self._start_sampling(group, [*self._asked(), *self.parts.listeners])
@@ -207,6 +216,7 @@ class Daemon:
             self.ready.set()
             self._log.info("daemon.started", message=f"the station runs: {status.sentence(self.parts)}")
             settle_memory()
+            forget_the_start()
         await self._reload_until_stopped(group)
         if self._next is None:
             self._notifier.stopping()
@@ -229,6 +239,8 @@ class Daemon:
         self._start_forwarding(group)
         self._start(group, "keeping", self.parts.keeper.run)
         self._start(group, "timekeeping", self.parts.timekeeper.run)
+        if self.parts.follower is not None:
+            self._start(group, "following", self.parts.follower.run)
 
     async def _open_journal_late(self, group: asyncio.TaskGroup) -> None:
         """Open the journal as soon as the disk lets us; what else is wrong with it by then is told, and waits too."""
@@ -366,6 +378,7 @@ class Daemon:
             await sink.close()
         if self.parts.bus is not None:
             await self.parts.bus.close()
+        await self._close_history()
         try:
             async with asyncio.timeout(JOURNAL_STOP_S):
                 await self.parts.journal.close()
@@ -375,6 +388,21 @@ class Daemon:
             self._log.error(
                 "daemon.journal_not_closed", message="the disk does not answer; the journal is left as it is"
             )
+
+    async def _close_history(self) -> None:
+        if self.parts.follower is None:
+            return
+        try:
+            async with asyncio.timeout(HISTORY_STOP_S):
+                await self.parts.follower.close()
+        except TimeoutError:
+            self._log.info("daemon.history_not_closed", message="what is left of it is gathered after a start")
+
+
+def forget_the_start() -> None:
+    """Time the loop from now on: imports and the first look at everything held it up, and harmed nobody."""
+    if (timed := passes()) is not None:
+        timed.begin_again()
 
 
 def settle_memory() -> None:

@@ -103,6 +103,7 @@ class Sampling:
 
     def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
         condition = Condition(settings.name, self._clock, self._happenings)
+        self.recalls.append(condition.recall)
         if isinstance(settings, config.JsonLines):
             former = self._former(settings, JSONLINES, condition, samples_count=0)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)

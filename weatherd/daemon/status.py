@@ -8,55 +8,85 @@ from weatherd.daemon.assembly import Parts
 from weatherd.daemon.samplers import Sampler
 from weatherd.errors import SamplingStuck, WeatherdError
 from weatherd.forwarding import Forwarder
+from weatherd.model import QUANTITIES
 from weatherd.processing.documents import iso_8601
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import State
 
 
-def status(parts: Parts, started_ms: int, started_s: float) -> dict[str, Any]:
-    """
-    Describe a running station.
-
-    Args:
-        parts: The station's.
-        started_ms: Wall time of the start.
-        started_s: The same by the boot clock.
-    """
-    settings = parts.settings
+def status(parts: Parts) -> dict[str, Any]:
+    """Describe a running station: what the API tells at its paths, together, and what concerns only this machine."""
     return {
-        "station": {"id": settings.station.id, "name": settings.station.name},
-        "daemon": {
-            "version": __version__,
-            "pid": os.getpid(),
-            "run_id": parts.run_id,
-            "started_at": iso_8601(started_ms),
-            "uptime_s": round(parts.clock.boottime_s() - started_s, 1),
-        },
+        "station": station(parts),
+        "daemon": {"pid": os.getpid(), "run_id": parts.run_id},
         "trouble": _error(trouble(parts)),
-        "clock": {"now": iso_8601(parts.clock.now_ms()), "synchronized": parts.clock.synchronized()},
-        "sensors": [_sensor(sampler, parts) for sampler in parts.samplers],
-        "queue": {
-            "depth": parts.queue.depth,
-            "size_max": settings.queue.size_max,
-            "dropped_count": parts.queue.dropped_count,
-        },
-        "journal": {
-            "path": str(settings.journal.path),
-            "size": parts.journal.size,
-            "size_max": settings.journal.size_max,
-            "last_seq": parts.journal.last_seq,
-            "dropped_count": parts.journal.dropped_count,
-            "quarantined_count": sum(parts.journal.quarantined.values()),
-            "quarantine_dropped_count": parts.journal.contents.count("quarantine_dropped"),
-            "thinned_count": parts.journal.contents.count("thinned"),
-            "reduced_count": parts.journal.contents.count("reduced"),
-            "in_memory": parts.journal.is_in_memory,
-            "holding": parts.journal.is_holding,
-            "unreadable_count": sum(forwarder.unreadable_count for forwarder in parts.forwarders),
-            "error": _error(parts.recorder.error or parts.keeper.error or _journal_error(parts)),
-        },
-        "sinks": [_sink(forwarder, parts) for forwarder in parts.forwarders],
+        "panel": panel(parts),
+        "clock": clock(parts),
+        "sensors": sensors(parts),
+        "journal": {"path": str(parts.settings.journal.path), **journal(parts)},
+        "sinks": sinks(parts),
     }
+
+
+def station(parts: Parts) -> dict[str, Any]:
+    """Describe the station itself."""
+    its = parts.settings.station
+    return {
+        "id": its.id,
+        "name": its.name,
+        "latitude": its.latitude,
+        "longitude": its.longitude,
+        "elevation_m": its.elevation_m,
+        "version": __version__,
+        "language": parts.settings.panel.language,
+        "started_at": iso_8601(parts.started_ms),
+        "uptime_s": round(parts.clock.boottime_s() - parts.started_s, 1),
+        "sensors": [sensor.name for sensor in parts.settings.sensors],
+        "quantities": [{"name": one.name, "unit": one.unit, "decimals": one.decimals} for one in QUANTITIES.values()],
+    }
+
+
+def sensors(parts: Parts) -> list[dict[str, Any]]:
+    """Describe each sensor, in the order of the configuration."""
+    return [_sensor(sampler, parts) for sampler in parts.samplers]
+
+
+def sinks(parts: Parts) -> list[dict[str, Any]]:
+    """Describe each sink."""
+    return [_sink(forwarder, parts) for forwarder in parts.forwarders]
+
+
+def clock(parts: Parts) -> dict[str, Any]:
+    """Describe the time."""
+    return {"now": iso_8601(parts.clock.now_ms()), "synchronized": parts.clock.synchronized()}
+
+
+def journal(parts: Parts) -> dict[str, Any]:
+    """Describe the journal and the queue before it."""
+    return {
+        "queue_depth": parts.queue.depth,
+        "queue_size_max": parts.settings.queue.size_max,
+        "queue_dropped_count": parts.queue.dropped_count,
+        "size": parts.journal.size,
+        "size_max": parts.settings.journal.size_max,
+        "last_seq": parts.journal.last_seq,
+        "dropped_count": parts.journal.dropped_count,
+        "quarantined_count": sum(parts.journal.quarantined.values()),
+        "quarantine_dropped_count": parts.journal.contents.count("quarantine_dropped"),
+        "thinned_count": parts.journal.contents.count("thinned"),
+        "reduced_count": parts.journal.contents.count("reduced"),
+        "in_memory": parts.journal.is_in_memory,
+        "holding": parts.journal.is_holding,
+        "unreadable_count": sum(forwarder.unreadable_count for forwarder in parts.forwarders),
+        "error": _error(parts.recorder.error or parts.keeper.error or _journal_error(parts)),
+    }
+
+
+def panel(parts: Parts) -> dict[str, Any] | None:
+    """Describe the panel and its history; None where it is turned off."""
+    if parts.follower is None or parts.showing is None:
+        return None
+    return {"url": parts.showing.url, "error": _error(parts.showing.error or parts.follower.error)}
 
 
 def trouble(parts: Parts) -> WeatherdError | None:
@@ -81,6 +111,11 @@ def sampling_goes_on(parts: Parts) -> bool:
 
 def _stuck(parts: Parts) -> list[str]:
     return [one.name for one in parts.samplers if isinstance(one, AskedSampler) and not one.goes_on()]
+
+
+def state_of(forwarder: Forwarder) -> str:
+    """Return the state of a sink: lost, answers, or untried."""
+    return "lost" if forwarder.error else "answers" if forwarder.sink.attempts else "untried"
 
 
 def sentence(parts: Parts) -> str:
@@ -129,7 +164,7 @@ def _sink(forwarder: Forwarder, parts: Parts) -> dict[str, Any]:
     since_ms = forwarder.error_since_ms
     return {
         "name": forwarder.sink.name,
-        "state": "lost" if forwarder.error else "answers" if forwarder.sink.attempts else "untried",
+        "state": state_of(forwarder),
         "since": None if since_ms is None else iso_8601(since_ms),
         "lag": forwarder.lag,
         "backlog": forwarder.backlog_count,

@@ -1,12 +1,15 @@
 """The condition of a sensor: lost and found, stuck and moving again, each told once."""
 
 import enum
+from collections import Counter
 from collections.abc import Mapping
 
 from weatherd.errors import SensorError
 from weatherd.happenings import Happenings
 from weatherd.model import Observation, Quality
 from weatherd.ports import Clock
+from weatherd.processing.documents import Document
+from weatherd.sampling.newest import recalled, worst
 
 
 class State(enum.StrEnum):
@@ -29,6 +32,8 @@ class Condition:
     Attributes:
         quality: The flags of the last observation, by quantity.
         quality_reasons: The tests that it failed, by quantity.
+        qualities: Observations by the worst flag of their values.
+        newest: By quantity, the newest observation that tells it, be it of an earlier run.
     """
 
     def __init__(self, sensor: str, clock: Clock, happenings: Happenings) -> None:
@@ -41,6 +46,8 @@ class Condition:
         self.failures_count = 0
         self.quality: Mapping[str, Quality] = {}
         self.quality_reasons: Mapping[str, str] = {}
+        self.qualities: Counter[Quality] = Counter()
+        self.newest: dict[str, Observation] = {}
         self._clock = clock
         self._happenings = happenings
 
@@ -52,10 +59,17 @@ class Condition:
     def observed(self, observation: Observation) -> None:
         """Note how good an observation is; without a value it counts only as a failure."""
         self.quality = observation.quality
+        self.qualities[worst(observation)] += 1
         self.quality_reasons = observation.quality_reasons
+        self._remember(observation)
         if observation.values:
             self.observed_at_ms = observation.observed_at_ms
             self.observations_count += 1
+
+    def recall(self, document: Document) -> None:
+        """Take in what an earlier run observed, if it is of this sensor."""
+        if document.sensor is not None and document.sensor.name == self.sensor:
+            self._remember(recalled(document))
 
     def turned(self, quantity: str, labels: Mapping[str, str], is_stuck: bool) -> None:  # noqa: FBT001  -- a fact
         """Tell that a quantity has hardly changed for an hour, or that it moves again."""
@@ -90,6 +104,12 @@ class Condition:
         if self.state is State.LOST:
             self._happenings.tell("sampling.sensor_found", "sensor_found", f"{self.sensor} is back", sensor=self.sensor)
         self._change(State.WORKING)
+
+    def _remember(self, observation: Observation) -> None:
+        for quantity in observation.quality:
+            there = self.newest.get(quantity)
+            if there is None or observation.observed_at_ms >= there.observed_at_ms:
+                self.newest[quantity] = observation
 
     def _change(self, state: State) -> None:
         self.state = state
