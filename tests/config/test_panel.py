@@ -57,14 +57,14 @@ def test_where_the_panel_listens(tmp_path: Path, listen: str, found: tuple[str, 
 )
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: str, key: str, words: str) -> None:
     """With the key, what was found and what is allowed; and never with what a token file holds."""
-    (tmp_path / "short").write_text("topsecret\n")
-    (tmp_path / "spaced").write_text("top secret that is long enough\n")
+    (tmp_path / "short").write_text("swordfish\n")
+    (tmp_path / "spaced").write_text("sword fish that is long enough\n")
     with pytest.raises(ConfigError) as caught:
         config.parse(STATION + line, tmp_path)
     assert caught.value.mistakes[0].line == 7
     assert key in [one.key for one in caught.value.mistakes]
     assert words in str(caught.value)
-    assert "secret" not in str(caught.value)
+    assert "sword" not in str(caught.value)
 
 
 def test_a_token_and_a_certificate_are_taken(tmp_path: Path) -> None:
