@@ -57,15 +57,13 @@ class Watched(NamedTuple):
     What fifty viewers cost.
 
     Attributes:
-        alone_share: Of a core, without them.
-        watched_share: The same with them.
+        share: Of a core, with them.
         written: Lines that were written meanwhile.
         seen: Observations that a viewer was told, the fewest of all viewers.
         kept: Entries that the journal took.
     """
 
-    alone_share: float
-    watched_share: float
+    share: float
     written: int
     seen: int
     kept: int
@@ -82,14 +80,14 @@ def main() -> None:
     stand_in = StandIn()
     with running(stand_in):
         with station(stand_in.port, None, 0) as (daemon, _):
-            asyncio.run(write(daemon, arguments.seconds))
+            bare_share = asyncio.run(_share(daemon, arguments.seconds))
             without = memory_of(daemon)
         panel_port = free_port()
         with station(stand_in.port, panel_port, arguments.days) as (daemon, url):
-            asyncio.run(write(daemon, arguments.seconds))
+            unseen_share = asyncio.run(_share(daemon, arguments.seconds))
             unseen = memory_of(daemon)
             watched = asyncio.run(watch(daemon, panel_port, arguments.seconds))
-            rows = [*asyncio.run(page_rows(url, arguments.loads)), *viewer_rows(watched)]
+            rows = [*asyncio.run(page_rows(url, arguments.loads)), *viewer_rows(watched, bare_share, unseen_share)]
             rows += request_rows(panel_port, arguments.days)
             rows += memory_rows(without, unseen, memory_of(daemon))
     print_table(rows)
@@ -139,19 +137,18 @@ async def write(daemon: Daemon, duration_s: float) -> int:
 
 
 async def watch(daemon: Daemon, port: int, duration_s: float) -> Watched:
-    """Write for a while with nobody there, and again with viewers."""
-    alone_share = await _share(daemon, duration_s)
+    """Write for a while, with viewers."""
     counts = [0] * VIEWERS
     viewers = [asyncio.create_task(_view(port, counts, index)) for index in range(VIEWERS)]
     await _until(lambda: all(not one.done() for one in viewers) and _viewers_count(port) == VIEWERS)
     before = daemon.counts().kept
-    watched_share = await _share(daemon, duration_s)
+    share = await _share(daemon, duration_s)
     written = round(duration_s * LINES_PER_S)
     await _until(lambda: min(counts) >= written)
     for one in viewers:
         one.cancel()
     await asyncio.gather(*viewers, return_exceptions=True)
-    return Watched(alone_share, watched_share, written, min(counts), daemon.counts().kept - before)
+    return Watched(share, written, min(counts), daemon.counts().kept - before)
 
 
 async def _share(daemon: Daemon, duration_s: float) -> float:
@@ -218,11 +215,11 @@ async def page_rows(url: str, loads_count: int) -> Sequence[Row]:
     ]
 
 
-def viewer_rows(watched: Watched) -> Iterator[Row]:
+def viewer_rows(watched: Watched, bare_share: float, unseen_share: float) -> Iterator[Row]:
     """Tell what viewers cost."""
-    share = watched.watched_share - watched.alone_share
-    yield f"{VIEWERS} viewers, of a core", f"{share:.1%}", "< 5 %"
-    yield "  the station without them", f"{watched.alone_share:.1%}", ""
+    yield f"{VIEWERS} viewers, of a core", f"{watched.share - unseen_share:.1%}", "< 5 %"
+    yield "  the station without viewers", f"{unseen_share:.1%}", ""
+    yield "  the station without the panel", f"{bare_share:.1%}", ""
     yield "  observations lost", f"{watched.written - watched.kept:,} of {watched.written:,}", "0"
     yield "  missed by a viewer", f"{watched.written - watched.seen:,}", "0"
 

@@ -7,6 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 from tests.end_to_end.stations import eventually
 from tests.panel.stations import Shown, shown, write_lines
 from weatherd.daemon import status
+from weatherd.daemon.counters import families_of
+from weatherd.errors import NoAnswer
 from weatherd.model import Quality
 from weatherd.testing.logstash import Answer, LogstashStandIn
 
@@ -87,3 +89,33 @@ async def test_what_is_lost_is_lost_there_too(tmp_path: Path) -> None:
             assert found["weatherd_sink_delivered_total", "logstash"] == 0
             attempts = [name for name in found if name[0] == "weatherd_sink_attempts_total"]
             assert {answer for _, answer, _ in attempts} == set(forwarder.sink.attempts)
+
+
+async def test_a_sensor_that_fails_is_counted(tmp_path: Path) -> None:
+    """Its failures, what it has missed, and that it is lost, under its name."""
+    async with shown(tmp_path) as one:
+        sampler = one.daemon.parts.samplers[0]
+        await eventually(lambda: sampler.condition.observations_count >= 1)
+        sampler.condition.lost(NoAnswer("nobody acknowledges"))
+        sampler.condition.failed(NoAnswer("nobody acknowledges"))
+        families = {family.name: family for family in families_of(one.daemon.parts)}
+    states = {tuple(each.labels.values()): each.value for each in families["weatherd_sensor_state"].samples}
+    assert states["barometer", "lost"] == 1
+    assert states["barometer", "working"] == 0
+    failures = {each.labels["sensor"]: each.value for each in families["weatherd_measurement_failures"].samples}
+    assert failures == {"barometer": 1, "garden": 0}
+
+
+async def test_whoever_tells_much_makes_few_series(tmp_path: Path) -> None:
+    """Transmitters, labels and values make no series: their number is bounded by the configuration."""
+    async with shown(tmp_path) as one:
+        before = await read(one)
+        records = [{"time": time.time(), "t": 20.0, "channel": channel} for channel in range(200)]
+        await write_lines(tmp_path, *records)
+        await eventually(lambda: one.daemon.parts.samplers[1].condition.observations_count == 200)
+        new = (await read(one)).keys() - before.keys()
+    assert new <= {
+        ("weatherd_line_outcomes_total", "taken", "garden"),
+        ("weatherd_sensor_observed_timestamp_seconds", "barometer"),
+        ("weatherd_sensor_observed_timestamp_seconds", "garden"),
+    }
