@@ -140,6 +140,7 @@ def test_a_lost_connection_is_told(page: Browser, own_station: Station) -> None:
     page.until_text("#notice", "may no longer be true")
     assert page.count(".card:not(.old)") == 0
     assert page.count(".trend") == 0
+    assert page.run("return document.getElementById('summary').hidden")
     assert "last known" in page.text("[data-card='pressure'] .age")
     before = _age_s(page)
     page.until(lambda: _age_s(page) >= before + 2)

@@ -260,6 +260,7 @@ class Panel {
   }
 
   showState() {
+    find("summary").hidden = this.state === null || !this.isLive; // nobody knows whether all is well
     if (this.state !== null) showState(this.words, this.state, this.isLive ? this.clock.nowMs : this.heardMs);
   }
 
