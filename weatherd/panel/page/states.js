@@ -25,7 +25,6 @@ export function showState(words, state, nowMs) {
   );
   const summary = document.getElementById("summary");
   const sentence = told.length ? words.text("attention", { count: told.length }) : words.text("all_well");
-  summary.hidden = false;
   replace(summary, sentence, icon(told.length ? "doubtful" : "good"), element("span", {}, sentence));
   return told;
 }
