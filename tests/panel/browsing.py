@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,11 +98,11 @@ class Station:
         url: Of the panel.
     """
 
-    def __init__(self, folder: Path, language: str = "auto") -> None:
+    def __init__(self, folder: Path, language: str = "auto", text: str = STATION) -> None:
         self._folder = folder
         self._port = free_port()
         self._sink_port = free_port()
-        self._text = STATION.format(folder=folder, port=self._port, sink_port=self._sink_port, language=language)
+        self._text = text.format(folder=folder, port=self._port, sink_port=self._sink_port, language=language)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._chips = simulated_bus(SystemClock().now_ms)
@@ -154,6 +154,10 @@ class Station:
         """Let the mast tell the weather of a day until now, and then go on."""
         self._do(write_lines(self._folder, *_day(int(time.time()))))
         self._telling = asyncio.run_coroutine_threadsafe(self._tell(), self._loop)
+
+    def tell(self, *records: Mapping[str, float]) -> None:
+        """Let the mast tell something."""
+        self._do(write_lines(self._folder, *records))
 
     def tell_wind(self, speed: float, direction: float) -> None:
         """Let another wind blow from now on, in m/s and degrees."""

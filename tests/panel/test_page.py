@@ -1,13 +1,14 @@
 import csv
 import datetime as dt
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import ActionChains
 
-from tests.panel.browsing import CHROMEDRIVER, CHROMIUM, Browser, Station, browser
+from tests.panel.browsing import CHROMEDRIVER, CHROMIUM, STATION, Browser, Station, browser
 from weatherd.processing.zambretti import WORDS
 
 SCREENSHOTS = Path("build/screenshots")
@@ -79,6 +80,36 @@ def test_a_sensor_that_is_unplugged_says_so(page: Browser, own_station: Station)
     own_station.plug_hygrometer()
     page.until_text("[data-card='humidity']", "%")
     page.until_text("#events", "hygrometer is back")
+
+
+def test_rain_is_that_of_the_day(page: Browser, own_station: Station) -> None:
+    """A sensor that tells only what fell since it told last is summed up from the midnight of whoever looks."""
+    page.command("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
+    page.open(own_station.url)
+    midnight = page.run("return new Date().setHours(0, 0, 0, 0)") / 1000
+    now = time.time()
+    own_station.tell({"time": midnight - 60, "rain": 5.0}, {"time": now - 2, "rain": 1.5})
+    page.until_text("[data-card='rain'] h3", "Rain of the day")
+    page.until_text("[data-card='rain'] .figure", "1.5")
+    own_station.tell({"time": now - 1, "rain": 0.7}, {"time": now, "rain": 0.0})
+    page.until_text("[data-card='rain'] .figure", "2.2")
+    page.command("Emulation.setTimezoneOverride", timezoneId="")
+
+
+MAST_ALONE = re.sub(r"\[\[sensors]]\nname = \"(barometer|hygrometer)\"\n(?:\w.*\n)+", "", STATION)
+
+
+def test_a_station_that_has_just_begun(page: Browser, tmp_path: Path) -> None:
+    """Before the first observation there is neither an empty table nor an empty chart; then both come by themselves."""
+    with Station(tmp_path, text=MAST_ALONE) as one:
+        page.open(one.url)
+        assert page.text("#cards") == "No observation yet."
+        assert page.run("return ['all', 'curves'].map((id) => document.getElementById(id).hidden)") == [True, True]
+        one.tell({"time": time.time(), "wind_speed": 3.0})
+        page.until_text("[data-card='wind'] .figure", "3.0")
+        page.until(lambda: page.count("[data-chart='wind'] canvas") == 1)
+        assert page.run("return document.querySelector('[data-chart=wind] canvas').clientWidth") > 300
+        assert not page.run("return document.getElementById('all').hidden")
 
 
 def test_words_follow_the_sink(page: Browser, own_station: Station) -> None:
@@ -265,6 +296,14 @@ def test_what_is_shown_can_be_taken_along(page: Browser, station: Station) -> No
     assert sum(rain) > 1
 
 
+def test_charts_say_what_their_numbers_are(page: Browser, station: Station) -> None:
+    """The unit stands at the axis, and above the chart from where to where each of its curves goes."""
+    page.open(station.url)
+    assert page.text("[data-chart='wind'] .axis-unit") == "m/s"
+    ends = r"Air temperature: \S+ to \S+\s°C · Dew point: \S+ to \S+\s°C"
+    assert re.fullmatch(ends, page.text("[data-chart='air_temperature'] .reading"))
+
+
 def test_charts_have_tables(page: Browser, station: Station) -> None:
     """Who cannot see a curve reads the same numbers, the newest first."""
     page.open(station.url)
@@ -301,6 +340,31 @@ def test_everybody_can_use_it(page: Browser, station: Station, width: int, langu
     assert [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]] == []
     page.run("for (const one of document.querySelectorAll('details')) one.open = false")
     page.shoot(SCREENSHOTS / f"panel-{width}-{scheme}-{language}.png")
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+def test_no_card_stands_alone(page: Browser, station: Station, width: int) -> None:
+    """The cards of the usual quantities fill their rows at each width: no hole is left beside the last."""
+    page.open(station.url, width=width)
+    page.until(lambda: page.count(".card") == 7)
+    rows = page.run(
+        "const rows = {}; for (const one of document.querySelectorAll('.card')) {"
+        "const { top, right } = one.getBoundingClientRect(); rows[top] = Math.max(rows[top] ?? 0, Math.round(right)); }"
+        "return Object.values(rows)"
+    )
+    assert len(set(rows)) == 1
+
+
+def test_colours_of_ones_own_leave_the_legend(page: Browser, station: Station) -> None:
+    """Where a device forces its colours on pages, the classes of the rose can still be told from each other."""
+    page.open(station.url)
+    page.command("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+    seen = page.run(
+        "return [0, 1, 2, 3].map((one) => getComputedStyle("
+        "document.querySelector(`.swatch-speed-${one}`), '::before').borderTopColor)"
+    )
+    page.command("Emulation.setEmulatedMedia", features=[])
+    assert len(set(seen)) == 4
 
 
 def test_an_appearance_can_be_chosen(page: Browser, station: Station) -> None:
@@ -353,6 +417,30 @@ def test_names_of_others_are_no_markup(page: Browser, station: Station) -> None:
     )
     assert "<img src=x onerror=alert(1)>" in page.text("#events")
     assert page.count("#events img") == 0
+
+
+@pytest.mark.parametrize(("code", "said"), [("journal.full", "used up"), ("journal.unavailable", "takes nothing now")])
+def test_a_full_journal_is_no_broken_card(page: Browser, station: Station, code: str, said: str) -> None:
+    """Nobody buys a new card because the old one is full of what waits to be sent."""
+    page.be_at(station.url)
+    error = {"code": code, "message": "m", "hint": "h"}
+    counts = dict.fromkeys(("dropped_count", "queue_dropped_count", "unreadable_count", "thinned_count", "size"), 0)
+    told = page.run(
+        "return Promise.all([import('/words.js'), import('/sentences.js')]).then(([words, sentences]) =>"
+        "sentences.journalSentences(new words.Words('en'), arguments[0]))",
+        {**counts, "size_max": 1, "holding": False, "error": error},
+    )
+    assert said in told["lines"][0]
+
+
+def test_numbers_below_zero_have_a_minus(page: Browser, station: Station) -> None:
+    """It is as wide as a plus, in both languages: a hyphen before a large figure is easily overlooked."""
+    page.be_at(station.url)
+    shown = page.run(
+        "return import('/words.js').then(({ Words }) => ['en', 'pt-BR'].map((one) =>"
+        "new Words(one).value('air_temperature', -3.26, 'degC')))"
+    )
+    assert shown == ["\N{MINUS SIGN}3.3\N{NO-BREAK SPACE}°C", "\N{MINUS SIGN}3,3\N{NO-BREAK SPACE}°C"]
 
 
 SINK = {

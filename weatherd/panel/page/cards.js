@@ -10,6 +10,7 @@ const MORE_MAX = 3;
 
 /** Show the newest values; `isLive` tells whether the station can be heard. */
 export function showCards(words, values, isLive) {
+  document.getElementById("all").hidden = !values.length;
   const holder = document.getElementById("cards");
   const known = new Map([...holder.children].map((one) => [one.dataset.card, one]));
   const cards = CARDS.map((card) => [card, card.main.map((name) => speaker(values, name)).find(Boolean)]);
@@ -19,7 +20,7 @@ export function showCards(words, values, isLive) {
     showCard(words, target, card, value, values, isLive);
   }
   for (const gone of known.values()) gone.remove();
-  if (!holder.children.length) holder.append(element("p", { class: "quiet", "data-card": "" }, words.text("no_sensors_yet")));
+  if (!holder.children.length) holder.append(element("p", { class: "quiet", "data-card": "" }, words.text("no_observations")));
 }
 
 function showCard(words, target, card, value, values, isLive) {
@@ -44,7 +45,7 @@ function figure(words, value) {
   const shown = value.quantity === "wind_from_direction" ? words.compass(value.value) : words.bare(value.quantity, value.value);
   return element(
     "p",
-    { class: isText ? "figure saying" : "figure" },
+    { class: `figure${isText ? " saying" : ""}${value.quality === "erroneous" ? " distrusted" : ""}` },
     element("span", { class: "value" }, shown),
     words.unit(value.unit) ? element("span", { class: "unit" }, `\u00a0${words.unit(value.unit)}`) : null,
   );

@@ -52,6 +52,8 @@ export class Chart {
     if (shown.curves.length) {
       this.field.replaceChildren();
       this.draw();
+      const unit = words.unit(shown.unit);
+      if (unit) this.field.append(element("span", { class: "axis-unit", "aria-hidden": "true" }, unit));
     } else {
       this.field.replaceChildren(element("p", { class: "empty quiet" }, words.text("nothing_here")));
     }
@@ -98,7 +100,7 @@ export class Chart {
         points: { show: !this.shown.bars, size: 7 },
       },
       hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)], setSelect: [(plot) => this.select(plot)] },
-      padding: [12, 24, 0, 0],
+      padding: [2 * fontSize(), 24, 0, 0], // above the highest label stands the unit
     };
     this.plot = new uPlot(options, columns, this.field);
     CROSSHAIR.sub(this.plot);
@@ -211,17 +213,22 @@ export class Chart {
   sum() {
     const { words, shown } = this;
     if (!shown.curves.length) return words.text("nothing_here");
-    const [curve] = shown.curves;
-    const values = (column, fallback) => column.map((one, index) => one ?? fallback[index]).filter((one) => one !== null);
     if (shown.bars) {
-      const total = values(curve.value, curve.value).reduce((sum, one) => sum + one, 0);
+      const [curve] = shown.curves;
+      const total = curve.value.reduce((sum, one) => sum + (one ?? 0), 0);
       return words.text("chart_total", { total: words.value(curve.quantity, total, shown.unit) });
     }
-    const least = values(curve.min, curve.value).reduce((one, other) => Math.min(one, other));
-    const greatest = values(curve.max, curve.value).reduce((one, other) => Math.max(one, other));
-    const texts = { least: words.value(curve.quantity, least, shown.unit), greatest: words.value(curve.quantity, greatest, shown.unit) };
-    const range = words.text("chart_summary", texts);
-    return shown.curves.length > 1 ? `${curve.name}: ${range}` : range;
+    const name = (curve) => (shown.curves.length > 1 ? `${curve.name}: ` : "");
+    return shown.curves.map((curve) => name(curve) + this.extent(curve)).join(" · ");
+  }
+
+  /** Return from where to where a curve goes, its band included. */
+  extent(curve) {
+    const values = (column) => column.map((one, index) => one ?? curve.value[index]).filter((one) => one !== null);
+    const least = values(curve.min).reduce((one, other) => Math.min(one, other));
+    const greatest = values(curve.max).reduce((one, other) => Math.max(one, other));
+    const texts = { least: this.words.bare(curve.quantity, least), greatest: this.words.value(curve.quantity, greatest, this.shown.unit) };
+    return this.words.text("chart_summary", texts);
   }
 
   fillTable() {

@@ -69,6 +69,11 @@ export class Charts {
     return this.isZoomed ? Infinity : Math.max(60, 0.4 * stepOf(this.span, STEPS_S, STEPS_MAX));
   }
 
+  /** Whether there is a quantity now whose chart is not there yet. */
+  get isBehind() {
+    return this.window !== null && this.charts.filter((one) => this.quantitiesOf(one).length).length > this.loaded.length;
+  }
+
   /** Know what there is now, and the time of the station; charts without a quantity are not shown. */
   know(words, values, nowMs) {
     this.words = words;
@@ -109,6 +114,7 @@ export class Charts {
       this.rose.show(words, this.wind);
       roots.push(this.rose.root);
     }
+    document.getElementById("curves").hidden = !roots.length;
     if (roots.some((one, index) => this.holder.children[index] !== one) || this.holder.children.length !== roots.length) {
       this.holder.replaceChildren(...roots);
       for (const { one } of this.loaded) one.chart.fit();

@@ -4,6 +4,7 @@ import { showCards, showValues } from "/cards.js";
 import { Charts } from "/charts.js";
 import { csv, download } from "/csv.js";
 import { element, replace, say } from "/dom.js";
+import { speaker } from "/groups.js";
 import { ask, StationClock, Stream } from "/live.js";
 import { eventSentence, sinkSentences } from "/sentences.js";
 import { showEvents, showState } from "/states.js";
@@ -15,6 +16,12 @@ const LOOK_PERIOD_S = 30;
 /** A page that has not counted for so long was asleep, and so was its clock. */
 const ASLEEP_S = 5;
 
+/** So soon after rain its sum is asked for again. */
+const RAIN_LOOK_S = 2;
+
+/** Every time zone's midnight is the beginning of such a step. */
+const RAIN_STEP_S = 900;
+
 const EVENTS_MAX = 30;
 
 const find = (id) => document.getElementById(id);
@@ -24,6 +31,8 @@ class Panel {
     this.clock = new StationClock();
     this.station = null;
     this.values = [];
+    this.rainOfDay = null;
+    this.hasRained = true;
     this.state = null;
     this.events = [];
     this.isLive = null;
@@ -86,6 +95,7 @@ class Panel {
 
   /** Ask for everything, after the stream has opened: nothing is missed in between. */
   async lookAnew() {
+    this.hasRained = true;
     try {
       const [station, events] = await Promise.all([
         ask("/api/v1/station"),
@@ -117,7 +127,42 @@ class Panel {
     this.clock.set(current.now);
     this.heardMs = this.clock.nowMs;
     this.values = current.values.map((one) => ({ ...one, observedMs: Date.parse(one.observed_at) }));
+    this.rainOfDay = await this.askRainOfDay();
     this.charts.know(this.words, this.values, this.clock.nowMs);
+  }
+
+  /**
+   * Return the rain since midnight here, for a sensor that tells no more than what fell since it told last; else null.
+   * It is asked for when there was rain, or another day.
+   */
+  async askRainOfDay() {
+    const rain = speaker(this.values, "rainfall_amount");
+    if (!rain || speaker(this.values, "rainfall_amount_of_day")) return null;
+    const from = new Date(this.clock.nowMs).setHours(0, 0, 0, 0);
+    if (!this.hasRained && this.rainOfDay?.sensor === rain.sensor && this.rainOfDay.from === from) return this.rainOfDay;
+    this.hasRained = false;
+    const query = new URLSearchParams({
+      quantity: rain.quantity,
+      sensor: rain.sensor,
+      from: new Date(from).toISOString(),
+      to: new Date(from + 86_400_000).toISOString(),
+      step: RAIN_STEP_S,
+    });
+    try {
+      const { series } = await ask(`/api/v1/history?${query}`);
+      const fallen = series.flatMap((one) => one.value).reduce((sum, one) => sum + (one ?? 0), 0);
+      return { sensor: rain.sensor, from, value: fallen };
+    } catch (error) {
+      console.info("the rain of the day is not known:", error.message);
+      return null;
+    }
+  }
+
+  /** Return what the cards show: every value, and the rain of the day where it had to be summed up here. */
+  get shown() {
+    const rain = this.rainOfDay && this.values.find((one) => one.sensor === this.rainOfDay.sensor && one.quantity === "rainfall_amount");
+    const value = rain?.value === null ? null : this.rainOfDay?.value;
+    return rain ? [...this.values, { ...rain, quantity: "rainfall_amount_of_day", value, change_1h: null }] : this.values;
   }
 
   async lookAgain() {
@@ -157,7 +202,10 @@ class Panel {
       this.clock.set(body.clock.now);
       this.showState();
     }
-    if (name === "gap") this.lookAgain();
+    if (name === "gap") {
+      this.hasRained = true; // for all that is known here
+      this.lookAgain();
+    }
   }
 
   /** Tell those who hear the page when a sink stops answering, or answers again; of all else there are events. */
@@ -176,11 +224,18 @@ class Panel {
       const known = this.values.find((one) => one.sensor === observation.sensor && one.quantity === quantity);
       if (known === undefined) this.lookedAt = -Infinity;
       else if (observedMs >= known.observedMs) {
+        if (this.rainOfDay && quantity === "rainfall_amount" && told.value > 0) this.rain();
         const age_s = (this.clock.nowMs - observedMs) / 1000;
         Object.assign(known, told, { observed_at: observation.observed_at, observedMs, age_s, stale: known.stale && age_s > 60 });
       }
     }
     this.showWeather();
+  }
+
+  /** Look again in a moment: of what comes together it is asked once. */
+  rain() {
+    this.hasRained = true;
+    this.lookedAt = Math.min(this.lookedAt, performance.now() - (LOOK_PERIOD_S - RAIN_LOOK_S) * 1000);
   }
 
   lose() {
@@ -204,7 +259,8 @@ class Panel {
     if (!this.isLive || this.isResting) return;
     const now = performance.now();
     if (now - this.lookedAt > LOOK_PERIOD_S * 1000) this.lookAgain();
-    if (!document.hidden && now - this.drawnAt > this.charts.refresh_s * 1000) this.load(() => this.charts.load());
+    const isDue = this.charts.isBehind || now - this.drawnAt > this.charts.refresh_s * 1000;
+    if (!document.hidden && isDue) this.load(() => this.charts.load());
   }
 
   speak(language) {
@@ -255,7 +311,7 @@ class Panel {
   showWeather() {
     if (this.station === null) return;
     for (const one of this.values) one.age_s = Math.max(0, (this.clock.nowMs - one.observedMs) / 1000);
-    showCards(this.words, this.values, this.isLive === true);
+    showCards(this.words, this.shown, this.isLive === true);
     if (find("all").open) showValues(this.words, this.values, this.isLive === true);
   }
 

@@ -60,7 +60,7 @@ export function journalSentences(words, journal) {
   let level = "good";
   if (journal.error) {
     level = "erroneous";
-    lines.push(words.text("journal_error"));
+    lines.push(words.text(journal.error.code === "journal.full" ? "journal_full" : "journal_error"));
   } else if (!journal.holding) lines.push(words.text("journal_well"));
   if (journal.holding) {
     if (level === "good") level = "busy";

@@ -19,10 +19,9 @@ export function showState(words, state, nowMs) {
     { name: "", id: "journal", ...journalSentences(words, state.journal) },
     { name: "", id: "clock", ...clockSentences(words, state.clock) },
   ]);
-  list(
-    "sensors",
-    state.sensors.map((one) => ({ name: one.name, model: one.model, id: one.name, ...sensorSentences(words, one, nowMs) })),
-  );
+  const sensors = state.sensors.map((one) => ({ name: one.name, model: one.model, id: one.name, ...sensorSentences(words, one, nowMs) }));
+  if (!sensors.length) sensors.push({ name: "", id: "", level: "doubtful", lines: [words.text("no_sensors")], technical: null });
+  list("sensors", sensors);
   const summary = document.getElementById("summary");
   const sentence = told.length ? words.text("attention", { count: told.length }) : words.text("all_well");
   replace(summary, sentence, icon(told.length ? "doubtful" : "good"), element("span", {}, sentence));
@@ -35,13 +34,14 @@ export function showEvents(words, events) {
   const shown = events.slice(0, EVENTS_MAX);
   const key = `${words.language} ${shown.map((one) => one.seq)}`;
   if (!shown.length) {
-    replace(list, key, element("li", { class: "quiet" }, words.text("no_events")));
+    replace(list, key, element("li", { class: "quiet none" }, words.text("no_events")));
     return;
   }
   replace(list, key, ...shown.map((one) => eventLine(words, one)));
 }
 
 function eventLine(words, event) {
+  const sentence = eventSentence(words, event);
   return element(
     "li",
     {},
@@ -49,8 +49,8 @@ function eventLine(words, event) {
     element(
       "div",
       {},
-      element("span", {}, eventSentence(words, event)),
-      element("small", { class: "quiet", lang: "en" }, event.message),
+      element("span", {}, sentence),
+      sentence === event.message ? null : element("small", { class: "quiet", lang: "en" }, event.message),
     ),
   );
 }

@@ -13,6 +13,9 @@ const DECIMALS = {
 };
 const UNITS = { degC: "°C", deg: "°", "W/m2": "W/m²", "g/m3": "g/m³", 1: "" };
 
+/** As wide as a plus; a hyphen is easily overlooked before a large figure. */
+const MINUS = "\u2212";
+
 const SECTORS = 16;
 
 /** Choose the language: the one of before, the one of the configuration, or the first of the browser that we speak. */
@@ -57,7 +60,8 @@ export class Words {
       const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals, signDisplay: sign };
       this.numbers.set(key, new Intl.NumberFormat(this.language, options));
     }
-    return this.numbers.get(key).format(Math.abs(value) < 0.5 * 10 ** -decimals ? 0 : value);
+    const shown = this.numbers.get(key).format(Math.abs(value) < 0.5 * 10 ** -decimals ? 0 : value);
+    return shown.replace("-", MINUS);
   }
 
   /** Return a value of a quantity as people read it, without its unit. */
