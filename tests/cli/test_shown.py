@@ -67,3 +67,18 @@ def test_an_event_is_its_sentence() -> None:
         "sensor": {"name": "hygrometer"},
     }
     assert line(event, 20) == "15:14:10  event       hygrometer is back"
+
+
+def test_long_names_keep_the_columns() -> None:
+    """Whoever follows a station with a long name sees values below each other, events included."""
+    event = {"@timestamp": "2026-11-23T15:14:10.000Z", "message": "hygrometer is back"}
+    assert line(event, None, 14) == "15:14:10  event           hygrometer is back"
+    assert line(BAROMETER, None, 14).startswith("15:14:10  barometer       air pressure 776.1 hPa")
+
+
+def test_large_and_unknown_values_are_told_as_they_are() -> None:
+    """No digit of a document is rounded away, and a quantity of another version has no unit."""
+    told = {"illuminance": 1234567.25, "depth_of_fog": 3.5}
+    assert line({**BAROMETER, "weather": told, "quality": dict.fromkeys(told, "good")}, None).endswith(
+        "  illuminance 1234567.25 lx  depth of fog 3.5"
+    )

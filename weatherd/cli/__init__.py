@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         commands,
         "tail",
         "follow what the running daemon observes",
-        "Until Ctrl-C, or until the daemon stops; exit code 69 if none runs.",
+        "Until Ctrl-C, or until the daemon stops; exit code 69 if none runs. Times are UTC.",
     )
     tail.add_argument("--sensor", metavar="NAME", help="this one alone, without events")
     tail.set_defaults(command=_tail)

@@ -6,11 +6,12 @@ from typing import Any
 from weatherd.model import QUANTITIES, Quality
 
 CUT = "  …"
+NAME_LENGTH_MIN = 10
 
 _UNITS = {"1": "", "g/m3": "g/m³", "degC": "°C", "deg": "°", "W/m2": "W/m²"}
 
 
-def line(event: Mapping[str, Any], width: int | None) -> str:
+def line(event: Mapping[str, Any], width: int | None, name_length: int = NAME_LENGTH_MIN) -> str:
     """
     Write a document as a line: time, sensor, what is missing, what was measured, and then what is derived.
 
@@ -18,11 +19,12 @@ def line(event: Mapping[str, Any], width: int | None) -> str:
         event: A document as Logstash has it.
         width: Characters that the line may have: what does not fit is left out, but for the first value, and ``…``
             says so. None for all of it.
+        name_length: Of the longest name of a sensor, so that what follows stands in a column.
     """
     when = str(event.get("@timestamp", ""))[11:19]
     if "message" in event:
-        return f"{when}  event       {event['message']}"
-    text = f"{when}  {event.get('sensor', {}).get('name', '?'):<10}"
+        return f"{when}  {'event':<{name_length}}  {event['message']}"
+    text = f"{when}  {event.get('sensor', {}).get('name', '?'):<{name_length}}"
     words = list(_words(event))
     for index, word in enumerate(words):
         rest = "" if index == len(words) - 1 else CUT
@@ -44,5 +46,6 @@ def _words(event: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value(quantity: str, value: float) -> str:
-    unit = QUANTITIES[quantity].unit
-    return f"{value:g} {_UNITS.get(unit, unit)}".rstrip()
+    known = QUANTITIES.get(quantity)  # a document may be of another version
+    unit = "" if known is None else known.unit
+    return f"{value:.15g} {_UNITS.get(unit, unit)}".rstrip()

@@ -4,14 +4,20 @@
 Its exit code is what a container's health check goes by. It always ends: the daemon is waited for a few seconds.
 """
 
+import datetime as dt
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from weatherd.control import ask
+
+_COLOURS = {"working": 32, "answers": 32, "starting": 33, "untried": 33, "lost": 31}
+"""Of a state, as SGR parameters (ECMA-48, section 8.3.117): green, yellow, red."""
+
+_MB = 1_000_000
 
 
 def show(*, as_json: bool) -> int:
@@ -20,7 +26,7 @@ def show(*, as_json: bool) -> int:
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(status)).decode())
     else:
-        print("\n".join(lines(status)))
+        print("\n".join(lines(status, coloured=_has_colours())))
     trouble = status.get("trouble")  # a daemon of an earlier version does not tell
     if trouble is None:
         return os.EX_OK
@@ -28,8 +34,13 @@ def show(*, as_json: bool) -> int:
     return os.EX_UNAVAILABLE
 
 
-def lines(status: Mapping[str, Any]) -> Iterator[str]:
-    """Write a status for people."""
+def _has_colours() -> bool:
+    """Tell whether colours are seen as such; NO_COLOR is what no-color.org says."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def lines(status: Mapping[str, Any], *, coloured: bool = False) -> Iterator[str]:
+    """Write a status for people; with colours the state of each part has one."""
     station, daemon, clock = status["station"], status["daemon"], status["clock"]
     yield f"{station['name'] or station['id']} ({station['id']}), weatherd {station['version']}"
     yield f"running for {_duration(station['uptime_s'])}, process {daemon['pid']}"
@@ -39,8 +50,10 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield "clock: " + ("synchronised" if clock["synchronized"] else "not synchronised; documents say so")
     yield ""
     yield "sensors"
-    for sensor in status["sensors"]:
-        yield from _sensor(sensor)
+    sensors, sinks = status["sensors"], status["sinks"]
+    now = dt.datetime.fromisoformat(clock["now"])
+    for sensor in sensors:
+        yield from _sensor(sensor, now, _head(sensor, sensors, ("name", "model", "state"), coloured=coloured))
     yield ""
     journal = status["journal"]
     yield f"journal: {journal['path']}"
@@ -63,15 +76,26 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from _error(journal["error"])
     yield ""
     yield "sinks"
-    for sink in status["sinks"]:
-        yield from _sink(sink)
-    if not status["sinks"]:
+    for sink in sinks:
+        yield from _sink(sink, _head(sink, sinks, ("name", "state"), coloured=coloured))
+    if not sinks:
         yield "  none: observations stay in the journal"
 
 
-def _sensor(sensor: Mapping[str, Any]) -> Iterator[str]:
-    observed = f"last observation {sensor['observed_at']}" if sensor["observed_at"] else "no observation yet"
-    yield f"  {sensor['name']:<20} {sensor['model']:<10} {sensor['state']:<9} {observed}"
+def _head(one: Mapping[str, Any], every: Sequence[Mapping[str, Any]], keys: Sequence[str], *, coloured: bool) -> str:
+    """Return the first columns of a table, as wide as the longest of them."""
+    cells = [f"{one[key]:<{max(len(other[key]) for other in every)}}" for key in keys]
+    if coloured and one["state"] in _COLOURS:
+        cells[-1] = f"\x1b[{_COLOURS[one['state']]}m{cells[-1]}\x1b[0m"
+    return "  ".join(cells)
+
+
+def _sensor(sensor: Mapping[str, Any], now: dt.datetime, head: str) -> Iterator[str]:
+    observed = "no observation yet"
+    if sensor["observed_at"]:
+        age_s = (now - dt.datetime.fromisoformat(sensor["observed_at"])).total_seconds()
+        observed = f"last observation {_duration(max(age_s, 0.0))} ago"
+    yield f"  {head}  {observed}"
     if sensor["quality"]:
         yield f"    quality: {_quality(sensor['quality'], sensor['quality_reasons'])}"
     if sensor["skipped_count"]:
@@ -95,8 +119,8 @@ def _quality(flags: Mapping[str, str], reasons: Mapping[str, str]) -> str:
     return ", ".join(failed) or "good"
 
 
-def _sink(sink: Mapping[str, Any]) -> Iterator[str]:
-    yield f"  {sink['name']:<20} {sink['state']:<10} {sink['delivered_count']:,} delivered, {sink['lag']:,} to send"
+def _sink(sink: Mapping[str, Any], head: str) -> Iterator[str]:
+    yield f"  {head}  {sink['delivered_count']:,} delivered, {sink['lag']:,} to send"
     if sink["backlog"]:
         yield f"    backlog {sink['backlog']:,} of them; the newest go first"
     if sink["attempt_next_in_s"] is not None:
@@ -112,13 +136,14 @@ def _error(error: Mapping[str, str] | None) -> Iterator[str]:
 
 
 def _duration(seconds: float) -> str:
+    seconds = round(seconds)
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
     if days:
-        return f"{days:.0f} d {hours % 24:.0f} h"
+        return f"{days} d {hours % 24} h"
     if hours:
-        return f"{hours:.0f} h {minutes % 60:.0f} min"
-    return f"{minutes:.0f} min {seconds % 60:.0f} s"
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
 
 
 def _size(size: int) -> str:
-    return f"{size / 1_000_000:,.1f} MB"
+    return f"{size / _MB:,.1f} MB" if size >= _MB else f"{size / 1000:.0f} kB"

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from weatherd.cli.shown import line
+from weatherd.cli.shown import NAME_LENGTH_MIN, line
 from weatherd.control import NAME, ask, ask_for, runtime_folders
 from weatherd.errors import UnavailableError
 
@@ -45,7 +45,7 @@ def tail(sensor: str | None) -> int:
     if sensor is not None and sensor not in names:
         raise UnavailableError(f"the daemon has no sensor {sensor}", f"it has {', '.join(names)}")
     try:
-        _follow(sensor)
+        _follow(sensor, max(NAME_LENGTH_MIN, *map(len, [sensor] if sensor else [*names, "event"])))
     except UnavailableError:
         if any((folder / NAME).exists() for folder in runtime_folders()):
             raise
@@ -53,20 +53,20 @@ def tail(sensor: str | None) -> int:
     return os.EX_OK
 
 
-def _follow(sensor: str | None) -> None:
+def _follow(sensor: str | None, name_length: int) -> None:
     """Print what is observed until the daemon says that it stops."""
     seq = ask_for(_Followed, "journal.follow", behind=SEQ_MAX).last_seq
     while True:
         followed = ask_for(_Followed, "journal.follow", behind=seq)
         if followed.last_seq > seq:
-            seq = _print(seq, followed.last_seq, sensor)
+            seq = _print(seq, followed.last_seq, sensor, name_length)
         elif followed.is_stopping:
             return
         else:
             seq = followed.last_seq  # the same, or another journal is in its place
 
 
-def _print(behind_seq: int, last_seq: int, sensor: str | None) -> int:
+def _print(behind_seq: int, last_seq: int, sensor: str | None, name_length: int) -> int:
     """Print the documents between two seqs; return the last one."""
     seq = behind_seq
     while seq < last_seq:
@@ -76,7 +76,7 @@ def _print(behind_seq: int, last_seq: int, sensor: str | None) -> int:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for document in run.documents:
             if document is not None and (sensor is None or _is_of(document, sensor)):
-                print(line(document, width), flush=True)
+                print(line(document, width, name_length), flush=True)
         seq = run.last_seq
     return seq
 
