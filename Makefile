@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench painel oracle soak lock openapi vendor clean install uninstall deb
+.PHONY: help demo test check bench painel oracle soak lock openapi pictures vendor clean install uninstall deb
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
@@ -18,6 +18,7 @@ help:
 	@echo "make deb     a Debian package, in build/"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
 	@echo "make openapi the description of the API as JSON, from weatherd/panel/openapi.yaml"
+	@echo "make pictures  those of the panel in docs/, anew; with Debian's chromium and chromium-driver"
 	@echo "make vendor  fetch what the page has of others, as pinned in .ci/vendor; with npm"
 	@echo "make clean   remove what these made"
 
@@ -72,6 +73,13 @@ lock:
 openapi: $(VENV)/.dev
 	$(BIN)/python -c 'import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout, ensure_ascii=False)' \
 	    < weatherd/panel/openapi.yaml > weatherd/panel/openapi.json
+
+pictures: $(VENV)/.dev
+	$(BIN)/python -m pytest --quiet tests/panel/test_page.py -k pictures
+	cp build/screenshots/panel-desk.png build/screenshots/panel-phone.png docs
+
+vendor:
+	.ci/vendor
 
 install uninstall:
 	@PYTHON=$(PYTHON) systemd/install $@

@@ -94,3 +94,12 @@ def test_an_example_is_a_configuration(path: Path) -> None:
     for block in blocks(path.read_text()):
         text = block if "[station]" in block else STATION + block
         assert config.parse(text if "[[sensors]]" in text else text + SENSORS, path.parent).sensors
+
+
+def test_make_knows_what_its_help_names() -> None:
+    """A name that is phony and has no recipe does nothing, and make says that all is well."""
+    text = page("Makefile")
+    rules = {name for names in re.findall(r"^([a-z ]+):(?:[^=].*)?\n\t", text, re.MULTILINE) for name in names.split()}
+    helped = set(re.findall(r'^\t@echo "make ([a-z]+)', text, re.MULTILINE))
+    assert len(helped) > 10
+    assert helped <= rules
