@@ -173,7 +173,8 @@ class Station:
     async def _start(self) -> None:
         log, _ = recording_log()
         settings = config.parse(self._text, self._folder)
-        self._daemon = Daemon(settings, log, simulated=self._chips, runtime_folder=self._folder)
+        clock = SystemClock(adjtimex=lambda: 0)  # a kernel that says that a time daemon keeps the clock right
+        self._daemon = Daemon(settings, log, clock=clock, simulated=self._chips, runtime_folder=self._folder)
         self._running = asyncio.create_task(self._daemon.run())
         async with asyncio.timeout(20):
             await self._daemon.ready.wait()
@@ -297,10 +298,10 @@ class Browser:
         sent = [one["params"] for one in messages if one["method"] == "Network.requestWillBeSent"]
         return [one["request"]["url"] for one in sent]
 
-    def shoot(self, path: Path) -> None:
-        """Write a picture of the whole page."""
-        width, height = self.run("return [innerWidth, document.documentElement.scrollHeight]")
-        self.resize(width, height)
+    def shoot(self, path: Path, height: int | None = None) -> None:
+        """Write a picture of the whole page, or of its first so many pixels."""
+        width, whole = self.run("return [innerWidth, document.documentElement.scrollHeight]")
+        self.resize(width, height or whole)
         self.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         path.parent.mkdir(parents=True, exist_ok=True)
         assert self.driver.save_screenshot(str(path))

@@ -367,6 +367,22 @@ def test_colours_of_ones_own_leave_the_legend(page: Browser, station: Station) -
     assert len(set(seen)) == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "width", "height", "language", "scheme"),
+    [("desk", 1280, 1400, "en", "light"), ("phone", 360, 1200, "pt-BR", "dark")],
+)
+def test_the_pictures_of_the_documentation(  # noqa: PLR0917  -- what a picture is taken with
+    page: Browser, station: Station, name: str, width: int, height: int, language: str, scheme: str
+) -> None:
+    """A station of which all works; `make pictures` takes what this draws over into docs/."""
+    page.open(station.url, language=language, scheme=scheme, width=width)
+    station.tell_wind(3.4, 292.5)
+    page.until(lambda: page.text("[data-card='wind'] .value")[::2] == "34")
+    page.until(lambda: page.text("#summary") in {"Everything works.", "Tudo funciona."})
+    page.until(lambda: page.count(".card") == 7)
+    page.shoot(SCREENSHOTS / f"panel-{name}.png", height)
+
+
 def test_an_appearance_can_be_chosen(page: Browser, station: Station) -> None:
     """Dark stays dark after a reload, whatever the device says."""
     page.open(station.url, scheme="light")
@@ -441,6 +457,29 @@ def test_numbers_below_zero_have_a_minus(page: Browser, station: Station) -> Non
         "new Words(one).value('air_temperature', -3.26, 'degC')))"
     )
     assert shown == ["\N{MINUS SIGN}3.3\N{NO-BREAK SPACE}°C", "\N{MINUS SIGN}3,3\N{NO-BREAK SPACE}°C"]
+
+
+def test_what_no_longer_holds_is_not_beside_what_does(page: Browser, station: Station) -> None:
+    """In a calm there is no wind chill: the last one does not stay below the temperature of now."""
+    page.be_at(station.url)
+    one = {
+        "sensor": "s",
+        "unit": "degC",
+        "value": 1.5,
+        "quality": "good",
+        "reason": None,
+        "change_1h": None,
+        "age_s": 1,
+    }
+    show = (
+        "return Promise.all([import('/words.js'), import('/cards.js')]).then(([words, cards]) => {"
+        "cards.showCards(new words.Words('en'), arguments[0], true);"
+        "return document.querySelector(`[data-card='temperature']`).innerText })"
+    )
+    for is_stale in (False, True):
+        chill = {**one, "quantity": "wind_chill_of_air_temperature", "stale": is_stale}
+        shown = page.run(show, [{**one, "quantity": "air_temperature", "stale": False}, chill])
+        assert ("Wind chill" in shown) is not is_stale
 
 
 SINK = {

@@ -62,7 +62,7 @@ function more(words, card, value, values) {
   const told = card.more
     .filter((name) => name !== value.quantity)
     .map((name) => speaker(values, name))
-    .filter((one) => one && one.value !== null)
+    .filter((one) => one && one.value !== null && (value.stale || !one.stale)) // there is no wind chill in a calm
     .slice(0, MORE_MAX);
   if (!told.length) return null;
   return element("dl", {}, ...told.map((one) => element("div", {}, element("dt", {}, words.quantity(one.quantity)), further(words, one))));
