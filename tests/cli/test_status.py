@@ -78,6 +78,11 @@ def test_sensors_are_a_table() -> None:
     assert "  24 kB of 256.0 MB, newest entry 1" in list(lines(STATUS))
 
 
+def test_a_panel_that_is_off_is_told() -> None:
+    """Who looks for its address learns that there is none."""
+    assert "panel: off" in list(lines(STATUS))
+
+
 def test_colours_change_no_word() -> None:
     """Where a terminal has colours, the state has one; a file or a pipe gets none."""
     plain, coloured = "\n".join(lines(STATUS)), "\n".join(lines(STATUS, coloured=True))

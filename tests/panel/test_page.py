@@ -355,6 +355,13 @@ def test_no_card_stands_alone(page: Browser, station: Station, width: int) -> No
     assert len(set(rows)) == 1
 
 
+def test_letters_of_twice_the_size_fit_on_a_phone(page: Browser, station: Station) -> None:
+    """Nobody has to scroll sideways to read on."""
+    page.open(station.url, width=360)
+    page.run("document.documentElement.style.fontSize = '200%'")
+    assert page.run("return document.documentElement.scrollWidth") <= 360
+
+
 def test_colours_of_ones_own_leave_the_legend(page: Browser, station: Station) -> None:
     """Where a device forces its colours on pages, the classes of the rose can still be told from each other."""
     page.open(station.url)

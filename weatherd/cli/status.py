@@ -47,6 +47,8 @@ def lines(status: Mapping[str, Any], *, coloured: bool = False) -> Iterator[str]
     if panel := status["panel"]:
         yield f"panel: {panel['url']}"
         yield from _error(panel["error"])
+    else:
+        yield "panel: off"
     yield "clock: " + ("synchronised" if clock["synchronized"] else "not synchronised; documents say so")
     yield ""
     yield "sensors"

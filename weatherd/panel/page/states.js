@@ -20,7 +20,6 @@ export function showState(words, state, nowMs) {
     { name: "", id: "clock", ...clockSentences(words, state.clock) },
   ]);
   const sensors = state.sensors.map((one) => ({ name: one.name, model: one.model, id: one.name, ...sensorSentences(words, one, nowMs) }));
-  if (!sensors.length) sensors.push({ name: "", id: "", level: "doubtful", lines: [words.text("no_sensors")], technical: null });
   list("sensors", sensors);
   const summary = document.getElementById("summary");
   const sentence = told.length ? words.text("attention", { count: told.length }) : words.text("all_well");

@@ -165,7 +165,6 @@ export const TEXTS = {
   events: ["What happened", "O que aconteceu"],
   details: ["For the technician", "Para o técnico"],
 
-  no_sensors: ["The station has no sensor yet.", "A estação ainda não tem sensores."],
   sensor_starting: ["is being started.", "está sendo iniciado."],
   sensor_working: ["works; last observation {duration} ago.", "funciona; última observação há {duration}."],
   sensor_waiting: ["works; nothing observed yet.", "funciona; nada observado ainda."],
