@@ -162,3 +162,11 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     one.open()
     one.close()
     shutil.rmtree(folder)
+
+
+def test_it_is_not_for_everybody(tmp_path: Path) -> None:
+    """Who may not read the journal may not read this either."""
+    one = opened(tmp_path)
+    one.write(1, {TEMPERATURE: minutes(1, 2)}, [])
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
+    one.close()

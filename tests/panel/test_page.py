@@ -89,6 +89,7 @@ def test_words_follow_the_sink(page: Browser, own_station: Station) -> None:
     page.until_text("#sinks", "Logstash has not answered for")
     page.until(lambda: re.search(r"[2-9] observations are safe here and will be sent\.", page.text("#sinks")))
     assert page.text("#sinks summary") == "For the technician"
+    assert "Logstash has not answered" in page.run("return document.getElementById('said').textContent")
     page.choose("#language", "pt-BR")
     assert re.search(r"Logstash não responde há \d+ s\.", page.text("#sinks"))
     assert "observações estão guardadas aqui e serão enviadas." in page.text("#sinks")
@@ -176,6 +177,7 @@ def test_a_page_that_nobody_looks_at_lets_go(page: Browser, station: Station) ->
         "return document.querySelectorAll('.card:not(.old)').length"
     )
     page.run(hide.replace("arguments[0]", "true"))
+    page.run("const before = performance.now.bind(performance); performance.now = () => before() + 10000;")
     page.until(lambda: (_age_s(page) or 0) >= 3)
     assert page.run(hide.replace("arguments[0]", "false")) == 0
     page.until_text("#live", "Live")
@@ -275,10 +277,9 @@ def test_charts_have_tables(page: Browser, station: Station) -> None:
     ("width", "language", "scheme"),
     [
         (360, "pt-BR", "dark"),
-        (360, "en", "light"),
-        (768, "en", "dark"),
-        (1280, "pt-BR", "light"),
-        (1920, "pt-BR", "dark"),
+        (768, "pt-BR", "light"),
+        (1280, "en", "light"),
+        (1920, "en", "dark"),
     ],
 )
 def test_everybody_can_use_it(page: Browser, station: Station, width: int, language: str, scheme: str) -> None:

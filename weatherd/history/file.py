@@ -5,6 +5,7 @@ Nothing in it is the only copy while the journal's retention lasts, so it is wri
 the seq up to which it is true; a damaged or foreign file is removed and made anew.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ EVENTS_MAX = 10_000
 
 PAGE_MS = {MINUTE_MS: 24 * HOUR_MS, HOUR_MS: 64 * 24 * HOUR_MS}
 """What one page holds of each step: 1440 minutes, 1536 hours."""
+
+_MODE = 0o640
+"""As the journal: not for everybody on the machine."""
 
 _SETTINGS = (
     "PRAGMA locking_mode = EXCLUSIVE",
@@ -221,6 +225,7 @@ class HistoryFile:
             )
 
     def _connect(self) -> None:
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE))
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             for setting in _SETTINGS:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from weatherd.errors import WeatherdError
+from weatherd.errors import JournalError, WeatherdError
 from weatherd.panel.access import Hosts, Token
 from weatherd.panel.answers import HEADERS, bytes_answer, empty_answer, json_answer, problem_answer
 from weatherd.panel.connections import Connection
@@ -151,8 +151,8 @@ class Routes:
                 async for part in self._stream.missed(behind_seq, seq):
                     await _send(response, part)
             await self._send_all(response, viewer)
-        except TimeoutError:
-            connection.cut_off()
+        except (TimeoutError, JournalError):
+            connection.cut_off()  # the answer has begun; whoever comes back goes on from the last id
         finally:
             self._stream.leave(viewer)
         response.force_close()

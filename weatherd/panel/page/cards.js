@@ -32,7 +32,7 @@ function showCard(words, target, card, value, values, isLive) {
 }
 
 function heading(words, card, value) {
-  const name = words.quantity(value.quantity);
+  const name = value.quantity === "rainfall_amount" ? words.text("rain_of_report") : words.quantity(value.quantity);
   const title = element("h3", {}, words.text(card.name));
   if (name !== title.textContent) title.append(element("small", {}, name));
   return title;

@@ -25,16 +25,20 @@ const LIMITS = {
 };
 
 export class Charts {
-  /** `ask` gets a path of the API and returns a promise of what it answers. */
-  constructor(holder, ask, changed) {
+  /**
+   * `ask` gets a path of the API and returns a promise of what it answers. `zoom` is called when somebody wants to look
+   * closer, with two moments, or at all of it, with none; `changed` when something else is shown.
+   */
+  constructor(holder, ask, { zoom, changed }) {
     this.holder = holder;
     this.ask = ask;
     this.changed = changed;
     this.span = 86_400;
     this.zoomed = null;
-    this.charts = CHARTS.map((one) => ({ ...one, chart: new Chart(one.name, (from, to) => this.zoom(from, to)), answers: [] }));
+    this.charts = CHARTS.map((one) => ({ ...one, chart: new Chart(one.name, (from, to) => zoom(from, to)) }));
     this.rose = new Rose();
     this.asked = 0;
+    this.answers = new Map();
     this.window = null;
     this.drawn = [];
   }
@@ -76,6 +80,7 @@ export class Charts {
   async load() {
     this.asked += 1;
     const mine = this.asked;
+    this.answers = new Map();
     const [from, to] = this.zoomed ?? [this.nowMs / 1000 - this.span, this.nowMs / 1000];
     const wanted = this.charts.map((one) => [one, this.quantitiesOf(one)]).filter(([, names]) => names.length);
     const loaded = await Promise.all([
@@ -132,6 +137,7 @@ export class Charts {
     return { step, unit: answers[0].unit, curves: curves.filter((one) => one.value.some((value) => value !== null)) };
   }
 
+  /** Ask for a quantity, once for all who want the same in this load. */
   history(name, from, to, step) {
     const query = new URLSearchParams({
       quantity: name,
@@ -140,7 +146,9 @@ export class Charts {
       to: new Date(to * 1000).toISOString(),
       step,
     });
-    return this.ask(`/api/v1/history?${query}`);
+    const path = `/api/v1/history?${query}`;
+    if (!this.answers.has(path)) this.answers.set(path, this.ask(path));
+    return this.answers.get(path);
   }
 
   /** Return the wind's direction and speed side by side; null without a vane or an anemometer. */

@@ -59,6 +59,10 @@ export class Stream {
     }
   }
 
+  get isOpen() {
+    return this.source?.readyState === EventSource.OPEN;
+  }
+
   /** The station can be heard, so the next loss is a new one. */
   settle() {
     this.delay_s = DELAY_S_MIN;

@@ -5,7 +5,7 @@ import { Charts } from "/charts.js";
 import { csv, download } from "/csv.js";
 import { element, replace, say } from "/dom.js";
 import { ask, StationClock, Stream } from "/live.js";
-import { eventSentence } from "/sentences.js";
+import { eventSentence, sinkSentences } from "/sentences.js";
 import { showEvents, showState } from "/states.js";
 import { chooseLanguage, Words } from "/words.js";
 
@@ -33,7 +33,10 @@ class Panel {
     this.drawnAt = 0;
     this.tickedMs = Date.now();
     this.words = new Words(chooseLanguage(recall("language"), null));
-    this.charts = new Charts(find("charts"), ask, () => this.showTools());
+    this.charts = new Charts(find("charts"), ask, {
+      zoom: (from, to) => this.load(() => this.charts.zoom(from, to)),
+      changed: () => this.showTools(),
+    });
     this.stream = new Stream({
       heard: (name, body) => this.hear(name, body),
       opened: () => this.lookAnew(),
@@ -84,18 +87,21 @@ class Panel {
   /** Ask for everything, after the stream has opened: nothing is missed in between. */
   async lookAnew() {
     try {
-      const [station, events] = await Promise.all([ask("/api/v1/station"), ask(`/api/v1/events?limit=${EVENTS_MAX}`)]);
+      const [station, events] = await Promise.all([
+        ask("/api/v1/station"),
+        ask(`/api/v1/events?limit=${EVENTS_MAX}`),
+        this.look(),
+      ]);
       this.station = station;
       this.events = events;
       const language = chooseLanguage(recall("language"), station.language);
       if (language !== this.words.language) this.words = new Words(language);
-      await this.look();
     } catch (error) {
       console.info("the station could not be asked:", error.message);
       if (!this.isResting) this.stream.fail();
       return;
     }
-    if (this.isResting) return;
+    if (!this.stream.isOpen) return; // it was lost meanwhile, or nobody looks any more
     this.stream.settle();
     this.become(true);
     this.useWords();
@@ -146,11 +152,21 @@ class Panel {
       say(find("said"), eventSentence(this.words, body));
     }
     if (name === "state") {
+      this.sayTurned(this.state, body);
       this.state = body;
       this.clock.set(body.clock.now);
       this.showState();
     }
     if (name === "gap") this.lookAgain();
+  }
+
+  /** Tell those who hear the page when a sink stops answering, or answers again; of all else there are events. */
+  sayTurned(before, after) {
+    for (const sink of after.sinks) {
+      const was = before?.sinks.find((one) => one.name === sink.name);
+      if (was === undefined || (was.state === "lost") === (sink.state === "lost")) continue;
+      say(find("said"), sinkSentences(this.words, sink, this.clock.nowMs).lines[0]);
+    }
   }
 
   /** Take in an observation; of a quantity that is new here, everything is asked for again. */

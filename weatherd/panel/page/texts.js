@@ -74,6 +74,7 @@ export const TEXTS = {
   illuminance: ["Illuminance", "Iluminância"],
   surface_downwelling_shortwave_flux_in_air: ["Global solar radiation", "Radiação solar global"],
   rainfall_amount: ["Rain", "Chuva"],
+  rain_of_report: ["since the report before", "desde o registro anterior"],
   rainfall_amount_of_day: ["Rain of the day", "Chuva do dia"],
   rainfall_rate: ["Rainfall rate", "Intensidade da chuva"],
   wind_speed: ["Wind speed", "Velocidade do vento"],
