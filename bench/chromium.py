@@ -24,7 +24,6 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-features=BackForwardCache",  # a page that was left is gone, and its stream with it
     "--remote-debugging-port=0",
 )
 

@@ -8,8 +8,10 @@ viewers. Figures of one run can be compared with each other: other things on thi
     page ready       from the navigation to all values and curves, by the browser's own clock; nothing in its cache, and
                      as a second visit; the median of several loads. First values: until the first card
     transfer         bytes over the wire for that, headers included, as the browser counts them
-    viewers          CPU time of the daemon with fifty clients of the stream, less that of the same time with none, as a
-                     share of one core; what a viewer has missed of what was written, the worst of them
+    viewers          CPU time of the daemon with fifty clients that do what the page does, less that of the same time
+                     with none, as a share of one core. They read the stream; and in the second half of the time they
+                     also ask for the weather of now each 30 s, and for a day of each of the four quantities each 120 s,
+                     not all at once. What a viewer has missed of what was written is that of the worst
     memory           Pss of the daemon at the end, and what is its own (RssAnon); `looked at` is after all of the above
     history          time of /api/v1/history over thirty days of minutes, as a document a second leaves them, with the
                      step that it chooses itself: 1,440 of half an hour
@@ -19,7 +21,9 @@ viewers. Figures of one run can be compared with each other: other things on thi
 import argparse
 import asyncio
 import contextlib
+import heapq
 import http.client
+import itertools
 import math
 import statistics
 import sys
@@ -27,8 +31,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import aiohttp
 import chromium
 from bench_tools import POLL_PERIOD_S, Daemon, Row, StandIn, free_port, lines, machine, print_table, running
 
@@ -39,9 +44,21 @@ from weatherd.model import Quality
 
 LINES_PER_S = 4
 VIEWERS = 50
+LOOK_PERIOD_S = 30.0
+DRAW_PERIOD_S = 120.0
+"""Both as in page/panel.js and page/charts.js, for a day."""
+
 DAY_MINUTES = 1440
 YEARS_MS = 10 * 366 * 86_400_000
 REQUESTS = 20
+QUANTITIES = (
+    ("air_temperature", 20.0, 8.0),
+    ("relative_humidity", 60.0, 25.0),
+    ("dew_point_temperature", 12.0, 3.0),
+    ("mass_concentration_of_water_vapor_in_air", 10.0, 2.0),
+)
+"""All that this station observes, with its mean and how far it swings in a day."""
+
 CAUGHT_UP_S_MAX = 10.0
 
 
@@ -57,12 +74,14 @@ class Watched(NamedTuple):
     What fifty viewers cost.
 
     Attributes:
-        share: Of a core, with them.
+        stream_share: Of a core, while they only read the stream.
+        share: The same while they ask as well.
         written: Lines that were written meanwhile.
         seen: Observations that a viewer was told, the fewest of all viewers.
         kept: Entries that the journal took.
     """
 
+    stream_share: float
     share: float
     written: int
     seen: int
@@ -111,7 +130,7 @@ def build_history(path: Path, days: int) -> None:
     history = HistoryFile(path, retention_ms=YEARS_MS)
     history.open()
     end = int(time.time() * 1000) // MINUTE_MS - 5
-    for quantity, mean, swing in (("air_temperature", 20.0, 8.0), ("relative_humidity", 60.0, 25.0)):
+    for quantity, mean, swing in QUANTITIES:
         bins = [_minute(minute, mean, swing) for minute in range(end - days * DAY_MINUTES, end)]
         history.write(0, {Series("garden", quantity): bins}, ())
     history.close()
@@ -142,13 +161,22 @@ async def watch(daemon: Daemon, port: int, duration_s: float) -> Watched:
     viewers = [asyncio.create_task(_view(port, counts, index)) for index in range(VIEWERS)]
     await _until(lambda: all(not one.done() for one in viewers) and _viewers_count(port) == VIEWERS)
     before = daemon.counts().kept
-    share = await _share(daemon, duration_s)
-    written = round(duration_s * LINES_PER_S)
+    stream_share = await _share(daemon, duration_s)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        askers = [asyncio.create_task(_ask(session, index / VIEWERS)) for index in range(VIEWERS)]
+        share = await _share(daemon, duration_s)
+        for one in askers:
+            one.cancel()
+        asked = await asyncio.gather(*askers, return_exceptions=True)
+    for failed in asked:
+        if not isinstance(failed, asyncio.CancelledError):
+            sys.exit(f"a viewer could not ask: {failed}")
+    written = 2 * round(duration_s * LINES_PER_S)
     await _until(lambda: min(counts) >= written)
     for one in viewers:
         one.cancel()
     await asyncio.gather(*viewers, return_exceptions=True)
-    return Watched(share, written, min(counts), daemon.counts().kept - before)
+    return Watched(stream_share, share, written, min(counts), daemon.counts().kept - before)
 
 
 async def _share(daemon: Daemon, duration_s: float) -> float:
@@ -156,6 +184,28 @@ async def _share(daemon: Daemon, duration_s: float) -> float:
     began_s, before_s = time.monotonic(), daemon.cpu_s()
     await write(daemon, duration_s)
     return (daemon.cpu_s() - before_s) / (time.monotonic() - began_s)
+
+
+async def _ask(session: aiohttp.ClientSession, phase: float) -> None:
+    """Ask what a page asks that is open, at its own times; `phase` of the periods has passed already."""
+    began_s = time.monotonic()
+    looks = (began_s + LOOK_PERIOD_S * (1 - phase + n) for n in itertools.count())
+    draws = (began_s + DRAW_PERIOD_S * (1 - phase + n) for n in itertools.count())
+    quantities = {value["quantity"] for value in (await _told(session, "/api/v1/current"))["values"]}
+    for due_s, is_draw in heapq.merge(((due_s, False) for due_s in looks), ((due_s, True) for due_s in draws)):
+        await asyncio.sleep(due_s - time.monotonic())
+        if not is_draw:
+            await _told(session, "/api/v1/current")
+            continue
+        start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() // 300 * 300 - 86_400))
+        for quantity in quantities:
+            await _told(session, f"/api/v1/history?quantity={quantity}&from={start}&step=300")
+
+
+async def _told(session: aiohttp.ClientSession, path: str) -> Any:
+    async with session.get(path) as answer:
+        answer.raise_for_status()
+        return await answer.json()
 
 
 async def _view(port: int, counts: list[int], index: int) -> None:
@@ -218,6 +268,7 @@ async def page_rows(url: str, loads_count: int) -> Sequence[Row]:
 def viewer_rows(watched: Watched, bare_share: float, unseen_share: float) -> Iterator[Row]:
     """Tell what viewers cost."""
     yield f"{VIEWERS} viewers, of a core", f"{watched.share - unseen_share:.1%}", "< 5 %"
+    yield "  of which the stream", f"{watched.stream_share - unseen_share:.1%}", ""
     yield "  the station without viewers", f"{unseen_share:.1%}", ""
     yield "  the station without the panel", f"{bare_share:.1%}", ""
     yield "  observations lost", f"{watched.written - watched.kept:,} of {watched.written:,}", "0"
