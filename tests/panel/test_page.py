@@ -14,9 +14,6 @@ from weatherd.processing.zambretti import WORDS
 SCREENSHOTS = Path("build/screenshots")
 AXE = Path("tests/panel/vendor/axe.min.js")
 
-READY_MS_MAX = 1000.0
-"""Until the page shows everything, curves included."""
-
 TRANSFER_SIZE_MAX = 150_000
 """Bytes until the page shows everything, curves included."""
 
@@ -404,16 +401,6 @@ def test_an_appearance_can_be_chosen(page: Browser, station: Station) -> None:
     page.reload()
     assert page.run(background) == dark
     assert page.run("return document.getElementById('theme').value") == "dark"
-
-
-def test_it_is_there_within_a_second(page: Browser, station: Station) -> None:
-    """From the first byte to the last curve of a day, for a browser that has nothing of it yet: the best of three."""
-    ready_ms = []
-    for _ in range(3):
-        page.command("Network.clearBrowserCache")
-        page.open(station.url)
-        ready_ms.append(page.run("return performance.getEntriesByName('ready')[0].startTime"))
-    assert min(ready_ms) < READY_MS_MAX, ready_ms
 
 
 def test_it_comes_whole_from_the_station(page: Browser, station: Station) -> None:
