@@ -134,3 +134,24 @@ def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert one.is_due
     one.write()
     assert not one.is_due
+
+
+def test_what_was_taken_in_is_not_taken_in_again(tmp_path: Path) -> None:
+    """An answer that nobody waits for any more may still be at it when the next one begins with the same entries."""
+    one = opened(tmp_path)
+    told = documents(1, observation(10, 1.0), observation(20, 2.0), observation(30, 3.0))
+    one.add(told[:2], 2)
+    one.add(told, 3)
+    one.add(told[:2], 2)
+    assert [each.weight for each in one.bins(PRESSURE, MINUTE_MS, NOON_MS, NOON_MS + HOUR_MS)] == [30]
+    assert one.position == 3
+
+
+def test_what_comes_too_early_is_left_out(tmp_path: Path) -> None:
+    """Entries that were read for a file which is lost by now leave no gap before them."""
+    one = opened(tmp_path)
+    told = documents(1, observation(10, 1.0), observation(20, 2.0))
+    one.add(told[1:], 2, behind_seq=1)
+    assert one.position == 0
+    one.add(told, 2, behind_seq=0)
+    assert [each.weight for each in one.bins(PRESSURE, MINUTE_MS, NOON_MS, NOON_MS + HOUR_MS)] == [20]
