@@ -283,6 +283,18 @@ async def test_state_comes_on_change_and_with_signs_of_life(bench: Bench) -> Non
     assert [one.name for one in told(data)] == ["state"]
 
 
+async def test_who_comes_hides_no_change_from_the_others(bench: Bench) -> None:
+    """What a new viewer is told at once, the others are told as soon as ever."""
+    viewer, _ = bench.stream.join()
+    await bench.names(viewer)
+    await bench.clock.advance(1.0)
+    await bench.names(viewer)
+    bench.view.state = "lost"
+    bench.stream.join()
+    await bench.clock.advance(1.0)
+    assert await bench.names(viewer) == [("state", None)]
+
+
 async def test_a_viewer_that_is_too_slow_finds_a_gap(bench: Bench) -> None:
     """What does not fit gives way to one message that names all that was left out; the newest are there."""
     slow, _ = bench.stream.join()

@@ -9,6 +9,7 @@ from weatherd.daemon import status
 from weatherd.daemon.assembly import Parts
 from weatherd.daemon.counters import Counters
 from weatherd.daemon.following import Follower
+from weatherd.errors import HistoryUnavailable
 from weatherd.history import HOUR_MS, MINUTE_MS, Bin, Happened, Series
 from weatherd.history.bins import reduction_of
 from weatherd.model import QUANTITIES, Observation, Reduction
@@ -154,7 +155,12 @@ class StationView:
         known = self._an_hour_ago.get(series)
         if known is None or known[0] != minute:
             then_ms = now_ms - HOUR_MS
-            found = await self._follower.bins(series, MINUTE_MS, then_ms - CHANGE_AROUND_MS, then_ms + CHANGE_AROUND_MS)
+            try:
+                found = await self._follower.bins(
+                    series, MINUTE_MS, then_ms - CHANGE_AROUND_MS, then_ms + CHANGE_AROUND_MS
+                )
+            except HistoryUnavailable:  # told where the history is asked for; what is now does not depend on it
+                found = []
             nearest = min(found, key=lambda one: abs(one.start_ms + MINUTE_MS // 2 - then_ms), default=None)
             known = self._an_hour_ago[series] = (minute, None if nearest is None else nearest.value)
         return known[1]
@@ -174,7 +180,7 @@ def _value(sensor: str, quantity: str, observation: Observation, now_ms: int, st
         **_numbers(quantity, observation),
         "observed_at": iso_8601(observation.observed_at_ms),
         "age_s": age_s,
-        "stale": age_s > stale_s,
+        "stale": abs(age_s) > stale_s,
         "labels": dict(observation.labels),
     }
 

@@ -99,7 +99,7 @@ class Stream:
         self._viewers: set[Viewer] = set()
         self._wanted = asyncio.Event()
         self._seq = 0
-        self._told: tuple[bytes, bytes] | None = None
+        self._told: bytes | None = None
         self._told_s = 0.0
         self._signed_s = 0.0
 
@@ -128,7 +128,7 @@ class Stream:
         if not self._viewers:
             self._seq = self._view.last_seq
         viewer = Viewer()
-        viewer.push(None, BEGIN + self._state())
+        viewer.push(None, BEGIN + self._state()[1])
         self._viewers.add(viewer)
         self._wanted.set()
         return viewer, self._seq
@@ -182,20 +182,17 @@ class Stream:
         if now_s - self._told_s < STATE_PERIOD_S:
             return
         self._told_s = now_s
-        before = self._told
-        state = self._state()
-        assert self._told is not None
+        essence, state = self._state()
         is_sign_due = now_s - self._signed_s >= SIGN_PERIOD_S
         if is_sign_due:
             self._signed_s = now_s
             self._push(None, SIGN)
-        if before is None or self._told[0] != before[0] or is_sign_due:
+        if essence != self._told or is_sign_due:
+            self._told = essence
             self._push(None, state)
-        else:
-            self._told = before
 
-    def _state(self) -> bytes:
-        """Return the state as a message, and remember what of it matters."""
+    def _state(self) -> tuple[bytes, bytes]:
+        """Return what of the state matters, and all of it as a message."""
         view = self._view
         state: dict[str, Any] = {
             "sensors": view.sensors(),
@@ -203,9 +200,7 @@ class Stream:
             "journal": view.journal(),
             "clock": view.clock(),
         }
-        data = event("state", state)
-        self._told = (_encoder.encode(_essence(state)), data)
-        return data
+        return _encoder.encode(_essence(state)), event("state", state)
 
     def _push(self, seq: int | None, data: bytes) -> None:
         for viewer in self._viewers:
