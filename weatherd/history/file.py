@@ -194,9 +194,11 @@ class HistoryFile:
                 (number, step_ms, from_ms - PAGE_MS[step_ms], to_ms),
             )
             for start_ms, body in pages:
-                for one in unpack(series.quantity, body, start_ms, step_ms):
-                    if from_ms <= one.start_ms < to_ms:
-                        yield one
+                page = unpack(series.quantity, body, start_ms, step_ms)
+                if from_ms <= page[0].start_ms and page[-1].start_ms < to_ms:
+                    yield from page
+                else:
+                    yield from (one for one in page if from_ms <= one.start_ms < to_ms)
 
     def newest(self) -> dict[Series, int]:
         """
