@@ -344,3 +344,16 @@ async def test_nothing_is_read_while_nobody_watches(bench: Bench) -> None:
     assert seq == 700
     bench.stream.leave(viewer)
     assert bench.stream.viewers_count == 0
+
+
+async def test_many_who_come_at_once_cost_one_state(bench: Bench) -> None:
+    """A page for everybody in the house, or a flood: the station is looked at once in a second."""
+    first, _ = bench.stream.join()
+    (state,) = told(await first.take())
+    bench.view.last_seq = 7
+    viewers = [bench.stream.join()[0] for _ in range(50)]
+    assert {one.body["journal"]["last_seq"] for viewer in viewers for one in told(await viewer.take())} == {0}
+    assert state.body["journal"]["last_seq"] == 0
+    await bench.clock.advance(1.0)
+    late, _ = bench.stream.join()
+    assert told(await late.take())[0].body["journal"]["last_seq"] == 7

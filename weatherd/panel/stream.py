@@ -101,6 +101,7 @@ class Stream:
         self._seq = 0
         self._told: bytes | None = None
         self._told_s = 0.0
+        self._young: tuple[float, bytes] | None = None
         self._signed_s = 0.0
 
     @property
@@ -128,7 +129,7 @@ class Stream:
         if not self._viewers:
             self._seq = self._view.last_seq
         viewer = Viewer()
-        viewer.push(None, BEGIN + self._state()[1])
+        viewer.push(None, BEGIN + self._young_state())
         self._viewers.add(viewer)
         self._wanted.set()
         return viewer, self._seq
@@ -183,6 +184,7 @@ class Stream:
             return
         self._told_s = now_s
         essence, state = self._state()
+        self._young = (now_s, state)
         is_sign_due = now_s - self._signed_s >= SIGN_PERIOD_S
         if is_sign_due:
             self._signed_s = now_s
@@ -190,6 +192,13 @@ class Stream:
         if essence != self._told or is_sign_due:
             self._told = essence
             self._push(None, state)
+
+    def _young_state(self) -> bytes:
+        """Return a state that is not older than any other viewer's: a hundred who come at once cost one."""
+        now_s = self._clock.boottime_s()
+        if self._young is None or now_s - self._young[0] >= STATE_PERIOD_S:
+            self._young = (now_s, self._state()[1])
+        return self._young[1]
 
     def _state(self) -> tuple[bytes, bytes]:
         """Return what of the state matters, and all of it as a message."""
