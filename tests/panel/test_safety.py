@@ -127,7 +127,9 @@ async def test_every_answer_carries_the_policy(tmp_path: Path) -> None:
     ("host", "status"),
     [
         ("localhost", 200),
+        ("localhost.", 200),
         ("LOCALHOST:8600", 200),
+        ("localhost..", 421),
         ("127.0.0.1:8600", 200),
         ("192.168.1.7", 200),
         ("[::1]:8600", 200),
