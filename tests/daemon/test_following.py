@@ -1,4 +1,7 @@
 import asyncio
+import contextlib
+import errno
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,9 +12,10 @@ from tests.fakes import NOON_MS, FakeClock, recording_log
 from tests.history.test_history import PRESSURE, YEAR_MS, observation
 from weatherd.daemon import following
 from weatherd.daemon.following import FOLLOW_PERIOD_S, WRITE_PERIOD_S, Follower
+from weatherd.errors import HistoryUnavailable
 from weatherd.history import HOUR_MS, MINUTE_MS, History
 from weatherd.journal import SqliteJournal
-from weatherd.model import Station
+from weatherd.model import Event, Station
 from weatherd.processing.documents import DocumentEncoder
 
 
@@ -140,6 +144,105 @@ async def test_another_journal_is_read_from_its_beginning(bench: Bench) -> None:
     await bench.observe(990.0, second=60)
     running = await _begin(bench)
     assert await bench.values() == [1000.0, 990.0]
+    await _end(running)
+
+
+async def _weights(bench: Bench) -> list[int]:
+    return [each.weight for each in await bench.follower.bins(PRESSURE, MINUTE_MS, NOON_MS, NOON_MS + HOUR_MS)]
+
+
+async def test_a_restored_journal_is_not_counted_twice(bench: Bench) -> None:
+    """What a backup tells again is known; what comes behind it is new, though its seqs were used before."""
+    await bench.observe(1000.0, 1000.0)
+    await bench.journal.close()
+    backup = {path: path.read_bytes() for path in bench.folder.iterdir()}
+    await bench.journal.open()
+    running = await _begin(bench)
+    await bench.observe(1001.0, 1001.0, second=60)
+    await bench.journal.append([Event("later", "it happened behind the backup", NOON_MS, True)])
+    assert await _weights(bench) == [20, 20]
+    await _end(running)
+    await bench.follower.close()
+    await bench.journal.close()
+    for path in (*bench.folder.glob("journal.db*"), *bench.folder.glob("young.tail*")):
+        path.unlink()
+    for path, content in backup.items():
+        path.write_bytes(content)
+    await bench.journal.open()
+    bench.follower = bench.follow()
+    running = await _begin(bench)
+    await bench.observe(1002.0, second=120)
+    await bench.journal.append([Event("again", "it happened in place of another", NOON_MS, True)])
+    assert await _weights(bench) == [20, 20, 10]
+    assert [one.action for one in await bench.follower.events(100, 10)] == ["again"]
+    await _end(running)
+    await bench.follower.close()
+
+
+async def test_a_page_that_is_damaged_while_it_is_used_is_gathered_again(bench: Bench) -> None:
+    """Whoever stumbles over it is told; then all is there, once."""
+    running = await _begin(bench)
+    await bench.observe(*(1000.0 + n for n in range(60)))
+    weights = await _weights(bench)
+    await _end(running)
+    await bench.follower.close()
+    with contextlib.closing(sqlite3.connect(bench.folder / "history.db")) as connection:
+        connection.execute("UPDATE pages SET body = x'00'")
+        connection.commit()
+    bench.follower = bench.follow()
+    running = await _begin(bench)
+    await bench.observe(1000.0, second=3000)
+    with pytest.raises(HistoryUnavailable):
+        await bench.values()
+    assert await _weights(bench) == [*weights, 10]
+    await _end(running)
+
+
+async def test_a_damaged_file_on_a_disk_that_takes_nothing_ends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told as any other trouble of the disk, and the file is made anew as soon as the disk allows it."""
+    running = await _begin(bench)
+    await bench.observe(1000.0)
+    await bench.values()
+    await _end(running)
+    await bench.follower.close()
+    with contextlib.closing(sqlite3.connect(bench.folder / "history.db")) as connection:
+        connection.execute("UPDATE pages SET body = x'00'")
+        connection.commit()
+    bench.follower = bench.follow()
+    running = await _begin(bench)
+    await bench.observe(1000.0, second=10)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with pytest.raises(HistoryUnavailable):
+            await bench.values()
+        with pytest.raises(HistoryUnavailable):
+            await bench.follower._write()
+        await bench.clock.advance(FOLLOW_PERIOD_S)
+    with pytest.raises(HistoryUnavailable):  # it is found damaged again, and now it can give way
+        await bench.values()
+    assert await _weights(bench) == [20]
+    await _end(running)
+
+
+async def test_a_disk_that_stays_full_fills_no_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit into memory stays in the journal until what waits is written."""
+    monkeypatch.setattr("weatherd.history.history.WAITING_MAX", 3)
+    running = await _begin(bench)
+    assert bench.history.file._connection is not None
+    bench.history.file._connection.execute("PRAGMA query_only = ON")
+    for minute in range(20):
+        await bench.observe(1000.0, second=60 * minute)
+        await bench.values()
+    assert bench.history.position == 3
+    assert len(await bench.values()) == 3
+    bench.history.file._connection.execute("PRAGMA query_only = OFF")
+    assert len(await bench.values()) == 20
     await _end(running)
 
 

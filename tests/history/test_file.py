@@ -1,3 +1,4 @@
+import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -9,6 +10,7 @@ from weatherd.errors import HistoryUnavailable
 from weatherd.history import file as history_file
 from weatherd.history.bins import HOUR_MS, MINUTE_MS, Bin
 from weatherd.history.file import EVENTS_MAX, Happened, HistoryFile, Series
+from weatherd.model import Quality
 
 DAY_MS = 24 * HOUR_MS
 YEAR_MS = 365 * DAY_MS
@@ -170,3 +172,22 @@ def test_it_is_not_for_everybody(tmp_path: Path) -> None:
     one.write(1, {TEMPERATURE: minutes(1, 2)}, [])
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
     one.close()
+
+
+def test_a_wrong_stamp_makes_nothing_old(tmp_path: Path) -> None:
+    """One minute of 2090 takes no year with it: what lies ahead of the clock does not count."""
+    one = HistoryFile(tmp_path / "history.db", retention_ms=30 * 24 * HOUR_MS, now_ms=lambda: DAY_MS + HOUR_MS)
+    one.open()
+    for position, start_ms in enumerate((DAY_MS, DAY_MS + 64 * 365 * 24 * HOUR_MS), 1):
+        one.write(position, {TEMPERATURE: [Bin(start_ms, 1.0, 1.0, 1.0, 1, Quality.GOOD)]}, ())
+    assert len(list(one.bins(TEMPERATURE, MINUTE_MS, DAY_MS, DAY_MS + HOUR_MS))) == 1
+    assert len(list(one.bins(TEMPERATURE, HOUR_MS, DAY_MS, DAY_MS + HOUR_MS))) == 1
+
+
+def test_a_file_without_its_position_gives_way(tmp_path: Path) -> None:
+    """It cannot be told what is in it."""
+    opened(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        connection.execute("DELETE FROM position")
+        connection.commit()
+    assert opened(tmp_path).position == 0

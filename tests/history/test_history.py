@@ -1,7 +1,11 @@
 import tracemalloc
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.fakes import NOON_MS
 from weatherd.history import HOUR_MS, MINUTE_MS, Bin, History, Series, gathering
@@ -134,3 +138,66 @@ def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert one.is_due
     one.write()
     assert not one.is_due
+
+
+def test_what_was_taken_in_is_not_taken_in_again(tmp_path: Path) -> None:
+    """An answer that nobody waits for any more may still be at it when the next one begins with the same entries."""
+    one = opened(tmp_path)
+    told = documents(1, observation(10, 1.0), observation(20, 2.0), observation(30, 3.0))
+    one.add(told[:2], 2)
+    one.add(told, 3)
+    one.add(told[:2], 2)
+    assert [each.weight for each in one.bins(PRESSURE, MINUTE_MS, NOON_MS, NOON_MS + HOUR_MS)] == [30]
+    assert one.position == 3
+
+
+def test_what_comes_too_early_is_left_out(tmp_path: Path) -> None:
+    """Entries that were read for a file which is lost by now leave no gap before them."""
+    one = opened(tmp_path)
+    told = documents(1, observation(10, 1.0), observation(20, 2.0))
+    one.add(told[1:], 2, behind_seq=1)
+    assert one.position == 0
+    one.add(told, 2, behind_seq=0)
+    assert [each.weight for each in one.bins(PRESSURE, MINUTE_MS, NOON_MS, NOON_MS + HOUR_MS)] == [20]
+
+
+_STEPS = st.sampled_from((MINUTE_MS, 5 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS))
+_OBSERVED = st.tuples(
+    st.integers(-7200, 7200), st.integers(-500, 500), st.sampled_from((Quality.GOOD, Quality.ERRONEOUS)), st.booleans()
+)
+
+
+@pytest.mark.parametrize("quantity", ["air_temperature", "rainfall_amount", "wind_speed_of_gust"])
+@given(told=st.lists(_OBSERVED, min_size=1, max_size=40), step_ms=_STEPS)
+@settings(max_examples=40, deadline=None)
+def test_the_history_is_what_the_documents_are(
+    quantity: str, told: list[tuple[int, int, Quality, bool]], step_ms: int
+) -> None:
+    """In whatever order they come, and wherever between them it is written: as a plain reckoning over them."""
+    with TemporaryDirectory() as folder:
+        one = opened(Path(folder))
+        expected: dict[int, list[Observation]] = {}
+        for seq, (second, tenths, flag, is_written) in enumerate(told, 1):
+            seen = observation(second, tenths / 10, quantity=quantity)
+            seen = msgspec.structs.replace(seen, quality={quantity: flag})
+            one.add(documents(seq, seen), seq)
+            expected.setdefault((seen.observed_at_ms - 1) // step_ms * step_ms, []).append(seen)
+            if is_written:
+                one.write()
+        found = one.bins(Series("barometer", quantity), step_ms, NOON_MS - 3 * HOUR_MS, NOON_MS + 3 * HOUR_MS)
+        one.close()
+    assert [each.start_ms for each in found] == sorted(expected)
+    for each in found:
+        there = expected[each.start_ms]
+        good = [seen for seen in there if seen.quality[quantity] is Quality.GOOD]
+        counted = there if quantity == "rainfall_amount" else good or there
+        values = [seen.values[quantity] for seen in counted]
+        reckoned = {
+            "air_temperature": sum(values) / len(values),
+            "rainfall_amount": sum(values),
+            "wind_speed_of_gust": max(values),
+        }
+        assert each.value == pytest.approx(reckoned[quantity], abs=0.05)
+        assert each.weight == 10 * len(counted)
+        is_whole = all(seen.quality[quantity] is Quality.GOOD for seen in counted)
+        assert each.quality is (Quality.GOOD if is_whole else Quality.ERRONEOUS)

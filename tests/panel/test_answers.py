@@ -1,3 +1,5 @@
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
 
@@ -64,6 +66,36 @@ async def test_current_tells_the_newest_value_and_its_age(tmp_path: Path) -> Non
         assert garden["age_s"] == pytest.approx(600, abs=20)
         barometer = (await _current(one, "barometer"))["air_pressure"]
         assert (barometer["stale"], barometer["unit"]) == (False, "hPa")
+
+
+async def test_current_is_not_held_up_by_a_stamp_of_the_future(tmp_path: Path) -> None:
+    """What is stamped ahead of the clock, by a source or before a step, hides nothing, and is not fresh."""
+    now_s = time.time()
+    async with shown(tmp_path) as one:
+        garden = one.daemon.parts.samplers[1]
+        await write_lines(tmp_path, {"time": now_s + 3600, "t": 30.0})
+        await eventually(lambda: garden.condition.observations_count == 1)
+        ahead = (await _current(one, "garden"))["air_temperature"]
+        assert (ahead["value"], ahead["stale"]) == (30.0, True)
+        await write_lines(tmp_path, {"time": now_s - 5, "t": 21.0})
+        await eventually(lambda: garden.condition.observations_count == 2)
+        now = (await _current(one, "garden"))["air_temperature"]
+        assert (now["value"], now["stale"]) == (21.0, False)
+
+
+async def test_current_needs_no_history(tmp_path: Path) -> None:
+    """A history whose pages are damaged costs the change of an hour, and no value."""
+    now_s = time.time()
+    async with shown(tmp_path) as one:
+        await write_lines(tmp_path, {"time": now_s - 3600, "t": 18.5}, {"time": now_s - 5, "t": 21.0})
+        await eventually(lambda: one.daemon.parts.samplers[1].condition.observations_count == 2)
+        await one.told("/api/v1/current")
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal-history.db")) as connection:
+        connection.execute("UPDATE pages SET body = x'00'")
+        connection.commit()
+    async with shown(tmp_path) as one:
+        value = (await _current(one, "garden"))["air_temperature"]
+        assert (value["value"], value["change_1h"]) == (21.0, None)
 
 
 async def test_current_tells_the_change_of_an_hour(tmp_path: Path) -> None:

@@ -127,7 +127,9 @@ async def test_every_answer_carries_the_policy(tmp_path: Path) -> None:
     ("host", "status"),
     [
         ("localhost", 200),
+        ("localhost.", 200),
         ("LOCALHOST:8600", 200),
+        ("localhost..", 421),
         ("127.0.0.1:8600", 200),
         ("192.168.1.7", 200),
         ("[::1]:8600", 200),
@@ -150,6 +152,8 @@ async def test_only_our_own_names_are_answered(tmp_path: Path, host: str, status
     [
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://[evil"}, 403),
+        ({"Origin": "http://a\u2100b"}, 403),
         ({"Origin": "http://localhost"}, 200),
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}, 403),
         ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, 403),

@@ -283,6 +283,18 @@ async def test_state_comes_on_change_and_with_signs_of_life(bench: Bench) -> Non
     assert [one.name for one in told(data)] == ["state"]
 
 
+async def test_who_comes_hides_no_change_from_the_others(bench: Bench) -> None:
+    """What a new viewer is told at once, the others are told as soon as ever."""
+    viewer, _ = bench.stream.join()
+    await bench.names(viewer)
+    await bench.clock.advance(1.0)
+    await bench.names(viewer)
+    bench.view.state = "lost"
+    bench.stream.join()
+    await bench.clock.advance(1.0)
+    assert await bench.names(viewer) == [("state", None)]
+
+
 async def test_a_viewer_that_is_too_slow_finds_a_gap(bench: Bench) -> None:
     """What does not fit gives way to one message that names all that was left out; the newest are there."""
     slow, _ = bench.stream.join()
@@ -332,3 +344,16 @@ async def test_nothing_is_read_while_nobody_watches(bench: Bench) -> None:
     assert seq == 700
     bench.stream.leave(viewer)
     assert bench.stream.viewers_count == 0
+
+
+async def test_many_who_come_at_once_cost_one_state(bench: Bench) -> None:
+    """A page for everybody in the house, or a flood: the station is looked at once in a second."""
+    first, _ = bench.stream.join()
+    (state,) = told(await first.take())
+    bench.view.last_seq = 7
+    viewers = [bench.stream.join()[0] for _ in range(50)]
+    assert {one.body["journal"]["last_seq"] for viewer in viewers for one in told(await viewer.take())} == {0}
+    assert state.body["journal"]["last_seq"] == 0
+    await bench.clock.advance(1.0)
+    late, _ = bench.stream.join()
+    assert told(await late.take())[0].body["journal"]["last_seq"] == 7

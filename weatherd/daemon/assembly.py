@@ -269,7 +269,7 @@ def _follower(settings: config.Config, journal: SqliteJournal, clock: Clock, log
         message = f"the panel's minutes are gathered from the journal again: {path} was damaged, {reason}"
         log.warning("following.begun_anew", message=message)
 
-    history = History(path, retention_ms=HISTORY_RETENTION_MS, tell_lost=tell_lost)
+    history = History(path, retention_ms=HISTORY_RETENTION_MS, tell_lost=tell_lost, now_ms=clock.now_ms)
     return Follower(history, journal, clock, log, partial(full_jitter, 1.0, JOURNAL_DELAY_S_MAX))
 
 

@@ -125,7 +125,8 @@ class Follower:
     async def _read_on(self) -> None:
         async with self._reading:
             if self._history.position > self._journal.last_seq:
-                self._history.begin_again()  # another journal is in its place
+                await self._run(self._history.begin_again, self._journal.last_seq)  # another journal is in its place
+                self._written_s = -WRITE_PERIOD_S  # so that its events are not mixed with those of the other for long
             while not self._journal.is_holding and self._history.position < self._journal.last_seq:
                 began_s = self._clock.boottime_s()
                 if not await self._read_run():
@@ -134,20 +135,22 @@ class Follower:
                     await self._clock.sleep(REST_SHARE * (self._clock.boottime_s() - began_s))
 
     async def _read_run(self) -> bool:
-        """Take in the next run; tell whether there was one."""
-        seq = self._history.position + 1
+        """Take in the next run, if what waits leaves room for it; tell whether there was one."""
+        if self._history.is_due:
+            await self._write()
+        behind_seq = self._history.position
+        seq = behind_seq + 1
         try:
             run = await self._journal.run_at(seq)
         except JournalDamaged as error:
             if error.last_seq is None:
                 raise
-            await self._run(self._history.add, (), error.last_seq)
+            await self._run(self._history.add, (), error.last_seq, behind_seq=behind_seq)
             return True
         if run is None:
             return False
-        await self._run(self._history.add, run.documents[max(seq - run.first_seq, 0) :], run.last_seq)
-        if self._history.is_due:
-            await self._write()
+        documents = run.documents[max(seq - run.first_seq, 0) :]
+        await self._run(self._history.add, documents, run.last_seq, behind_seq=behind_seq)
         return True
 
     async def _write(self) -> None:

@@ -1,6 +1,7 @@
 """What `weatherd status` shows: how every part is, as plain values for JSON."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from weatherd import __version__
@@ -48,7 +49,8 @@ def station(parts: Parts) -> dict[str, Any]:
 
 def sensors(parts: Parts) -> list[dict[str, Any]]:
     """Describe each sensor, in the order of the configuration."""
-    return [_sensor(sampler, parts) for sampler in parts.samplers]
+    lines = {sensor: counts for source in parts.sources for sensor, counts in source.counts.items()}
+    return [_sensor(sampler, lines) for sampler in parts.samplers]
 
 
 def sinks(parts: Parts) -> list[dict[str, Any]]:
@@ -136,7 +138,7 @@ def _journal_error(parts: Parts) -> WeatherdError | None:
     return next((forwarder.journal_error for forwarder in parts.forwarders if forwarder.journal_error), None)
 
 
-def _sensor(sampler: Sampler, parts: Parts) -> dict[str, Any]:
+def _sensor(sampler: Sampler, lines: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     condition = sampler.condition
     described: dict[str, Any] = {
         "name": condition.sensor,
@@ -153,9 +155,8 @@ def _sensor(sampler: Sampler, parts: Parts) -> dict[str, Any]:
         "quality_reasons": dict(condition.quality_reasons),
         "error": _error(condition.error) if condition.state is not State.WORKING else None,
     }
-    for source in parts.sources:
-        if condition.sensor in source.counts:
-            described["lines"] = dict(source.counts[condition.sensor])
+    if condition.sensor in lines:
+        described["lines"] = dict(lines[condition.sensor])
     return described
 
 

@@ -8,8 +8,10 @@ import msgspec
 from weatherd.daemon import status
 from weatherd.daemon.assembly import Parts
 from weatherd.daemon.counters import Counters
+from weatherd.daemon.drawing import Curve, Drawings
 from weatherd.daemon.following import Follower
-from weatherd.history import HOUR_MS, MINUTE_MS, Bin, Happened, Series
+from weatherd.errors import HistoryUnavailable
+from weatherd.history import HOUR_MS, MINUTE_MS, Happened, Series
 from weatherd.history.bins import reduction_of
 from weatherd.model import QUANTITIES, Observation, Reduction
 from weatherd.panel.problems import Problem, bad
@@ -53,6 +55,7 @@ class StationView:
     def __init__(self, parts: Parts, follower: Follower) -> None:
         self._parts = parts
         self._follower = follower
+        self._drawings = Drawings(follower, parts.clock)
         self._counters = Counters(parts)
         self._an_hour_ago: dict[Series, tuple[int, float | None]] = {}
 
@@ -106,9 +109,9 @@ class StationView:
             raise Problem(404, "history.unknown_quantity", f"nobody here observes {wanted.quantity}")
         chosen = sorted(one for one in every if wanted.sensor in {None, one.sensor})
         step_s = _step_s(wanted, min(STEPS_MAX, STEPS_MAX_OF_ALL // max(len(chosen), 1)))
-        drawn = [
-            _drawn(one, await self._follower.bins(one, step_s * 1000, wanted.from_ms, wanted.to_ms)) for one in chosen
-        ]
+        step_ms = step_s * 1000
+        first, end = wanted.from_ms // step_ms, -(-wanted.to_ms // step_ms)
+        drawn = [await self._drawings.curve(Curve(one, step_ms, first, end)) for one in chosen]
         known = QUANTITIES.get(wanted.quantity)
         return {
             "quantity": wanted.quantity,
@@ -154,7 +157,12 @@ class StationView:
         known = self._an_hour_ago.get(series)
         if known is None or known[0] != minute:
             then_ms = now_ms - HOUR_MS
-            found = await self._follower.bins(series, MINUTE_MS, then_ms - CHANGE_AROUND_MS, then_ms + CHANGE_AROUND_MS)
+            try:
+                found = await self._follower.bins(
+                    series, MINUTE_MS, then_ms - CHANGE_AROUND_MS, then_ms + CHANGE_AROUND_MS
+                )
+            except HistoryUnavailable:  # told where the history is asked for; what is now does not depend on it
+                found = []
             nearest = min(found, key=lambda one: abs(one.start_ms + MINUTE_MS // 2 - then_ms), default=None)
             known = self._an_hour_ago[series] = (minute, None if nearest is None else nearest.value)
         return known[1]
@@ -174,7 +182,7 @@ def _value(sensor: str, quantity: str, observation: Observation, now_ms: int, st
         **_numbers(quantity, observation),
         "observed_at": iso_8601(observation.observed_at_ms),
         "age_s": age_s,
-        "stale": age_s > stale_s,
+        "stale": abs(age_s) > stale_s,
         "labels": dict(observation.labels),
     }
 
@@ -205,19 +213,6 @@ def _step_s(wanted: Wanted, steps_max: int) -> int:
             "history.step_too_short",
         )
     return wanted.step_s
-
-
-def _drawn(series: Series, bins: Sequence[Bin]) -> Shape:
-    quantity = series.quantity
-    return {
-        "sensor": series.sensor,
-        "time": [one.start_ms // 1000 for one in bins],
-        "value": [rounded(quantity, one.value) for one in bins],
-        "min": [rounded(quantity, one.least) for one in bins],
-        "max": [rounded(quantity, one.greatest) for one in bins],
-        "count": [one.weight for one in bins],
-        "quality": [one.quality for one in bins],
-    }
 
 
 def _event(one: Happened) -> Shape:

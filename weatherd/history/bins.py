@@ -7,7 +7,6 @@ enters no bin that has another; only amounts are added up whatever their flags.
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -65,18 +64,29 @@ def folded(quantity: str, bins: Sequence[Bin], start_ms: int) -> Bin:
         bins = [one for one in bins if one.quality is not Quality.ERRONEOUS] or bins
     if len(bins) == 1:
         return bins[0]._replace(start_ms=start_ms)
-    weight = sum(one.weight for one in bins)
-    flag = functools.reduce(worse, {one.quality for one in bins})
+    _, _, leasts, greatests, weights, flags = zip(*bins, strict=True)
+    weight = sum(weights)
+    flag = functools.reduce(worse, set(flags))
     value = _FOLD[reduction_of(quantity)](bins, weight)
     if reduction_of(quantity) is not Reduction.MEAN:
         return Bin(start_ms, value, value, value, weight, flag)
-    return Bin(start_ms, value, min(one.least for one in bins), max(one.greatest for one in bins), weight, flag)
+    return Bin(start_ms, value, min(leasts), max(greatests), weight, flag)
 
 
 def in_steps(quantity: str, bins: Iterable[Bin], step_ms: int) -> Iterator[Bin]:
     """Join bins, ascending, that belong to one step; `step_ms` is a whole multiple of theirs."""
-    for step, group in itertools.groupby(bins, key=lambda one: one.start_ms // step_ms):
-        yield folded(quantity, tuple(group), step * step_ms)
+    group: list[Bin] = []
+    start_ms = end_ms = 0
+    for one in bins:
+        if one.start_ms >= end_ms:
+            if group:
+                yield folded(quantity, group, start_ms)
+            start_ms = one.start_ms // step_ms * step_ms
+            end_ms = start_ms + step_ms
+            group = []
+        group.append(one)
+    if group:
+        yield folded(quantity, group, start_ms)
 
 
 def merged(quantity: str, some: Iterable[Bin], others: Sequence[Bin]) -> Iterator[Bin]:
@@ -85,9 +95,12 @@ def merged(quantity: str, some: Iterable[Bin], others: Sequence[Bin]) -> Iterato
 
     What lies before the others is passed on as it comes, so that of a month only a page is in memory.
     """
+    if not others:
+        yield from some
+        return
     by_start: dict[int, Bin] = {}
     for one in some:
-        if not others or one.start_ms < others[0].start_ms:
+        if one.start_ms < others[0].start_ms:
             yield one
         else:
             by_start[one.start_ms] = one

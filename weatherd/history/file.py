@@ -8,7 +8,7 @@ the seq up to which it is true; a damaged or foreign file is removed and made an
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,9 @@ USER_VERSION = 1
 
 EVENTS_MAX = 10_000
 """Of more events, only the newest stay; the journal has the others until its retention ends."""
+
+TIME_MS_MAX = 4_102_444_800_000
+"""2100-01-01T00:00:00Z; what is stamped later is not remembered."""
 
 PAGE_MS = {MINUTE_MS: 24 * HOUR_MS, HOUR_MS: 64 * 24 * HOUR_MS}
 """What one page holds of each step: 1440 minutes, 1536 hours."""
@@ -94,13 +97,22 @@ class HistoryFile:
     Args:
         path: Of the file, in a folder that exists.
         retention_ms: How long minutes and hours stay.
-        tell_lost: Called when a damaged file was removed; it has to be filled again.
+        tell_lost: Called when a damaged file is removed; it has to be filled again.
+        now_ms: The wall clock: what is stamped later makes nothing old.
     """
 
-    def __init__(self, path: Path, *, retention_ms: int, tell_lost: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        retention_ms: int,
+        tell_lost: Callable[[str], None] = lambda _: None,
+        now_ms: Callable[[], int] = lambda: TIME_MS_MAX,
+    ) -> None:
         self.path = path
         self._retention_ms = retention_ms
         self._tell_lost = tell_lost
+        self._now_ms = now_ms
         self._connection: sqlite3.Connection | None = None
         self._ids: dict[Series, int] = {}
         self.position = 0
@@ -141,18 +153,22 @@ class HistoryFile:
         Add minutes and events, all or nothing.
 
         Args:
-            position: The seq up to which the file is true then.
+            position: The seq up to which the file is true then; if it was true further, this is another journal.
             minutes: Ascending; those of a minute that is there are joined with it.
-            events: Any; those that are there stay as they are.
+            events: Up to that seq; those of another journal give way to them.
 
         Raises:
             HistoryUnavailable: If the disk does not let us. Nothing has changed, and trying again can help.
         """
+        if self._connection is None:
+            raise HistoryUnavailable(f"the history {self.path} is not open", "wait a moment")
         with self._told(), self._transaction() as connection:
             for series, bins in minutes.items():
                 self._add(connection, series, MINUTE_MS, bins)
                 self._add(connection, series, HOUR_MS, list(in_steps(series.quantity, bins, HOUR_MS)))
-            connection.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)", events)
+            connection.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?)", events)
+            if position < self.position:
+                connection.execute("DELETE FROM events WHERE seq > ?", (position,))
             connection.execute(
                 "DELETE FROM events WHERE seq <= (SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET ?)",
                 (EVENTS_MAX,),
@@ -178,9 +194,31 @@ class HistoryFile:
                 (number, step_ms, from_ms - PAGE_MS[step_ms], to_ms),
             )
             for start_ms, body in pages:
-                for one in unpack(series.quantity, body, start_ms, step_ms):
-                    if from_ms <= one.start_ms < to_ms:
-                        yield one
+                page = unpack(series.quantity, body, start_ms, step_ms)
+                if from_ms <= page[0].start_ms and page[-1].start_ms < to_ms:
+                    yield from page
+                else:
+                    yield from (one for one in page if from_ms <= one.start_ms < to_ms)
+
+    def newest(self) -> dict[Series, int]:
+        """
+        Return where the newest minute of each series begins.
+
+        Raises:
+            HistoryUnavailable: If the disk does not let us.
+        """
+        if self._connection is None:
+            return {}
+        with self._told():
+            pages = self._connection.execute(
+                "SELECT sensor, quantity, max(start_ms), body FROM pages JOIN series ON series.id = pages.series "
+                "WHERE step_ms = ? GROUP BY series.id",
+                (MINUTE_MS,),
+            )
+            return {
+                Series(sensor, quantity): unpack(quantity, body, start_ms, MINUTE_MS)[-1].start_ms
+                for sensor, quantity, start_ms, body in pages
+            }
 
     def events(self, before_seq: int, count_max: int) -> list[Happened]:
         """
@@ -216,12 +254,16 @@ class HistoryFile:
         return self._ids[series]
 
     def _forget(self, connection: sqlite3.Connection, minutes: dict[Series, list[Bin]]) -> None:
-        """Let go what is older than the retention, counted from the newest minute."""
+        """
+        Let go what is older than the retention, counted from the newest minute that is not ahead of the clock.
+
+        Otherwise a single wrong stamp of a source, or of the clock before it was stepped back, would take it all.
+        """
         newest_ms = max((bins[-1].start_ms for bins in minutes.values() if bins), default=None)
         if newest_ms is not None:
             connection.execute(
                 "DELETE FROM pages WHERE start_ms < ? - iif(step_ms = ?, ?, ?)",
-                (newest_ms - self._retention_ms, MINUTE_MS, PAGE_MS[MINUTE_MS], PAGE_MS[HOUR_MS]),
+                (min(newest_ms, self._now_ms()) - self._retention_ms, MINUTE_MS, PAGE_MS[MINUTE_MS], PAGE_MS[HOUR_MS]),
             )
 
     def _connect(self) -> None:
@@ -232,7 +274,10 @@ class HistoryFile:
                 connection.execute(setting).fetchall()
             self._make_or_recognise(connection)
             self._ids = {Series(*names): number for number, *names in connection.execute("SELECT * FROM series")}
-            [self.position] = connection.execute("SELECT seq FROM position").fetchone()
+            row = connection.execute("SELECT seq FROM position").fetchone()
+            if row is None:
+                raise PageDamaged("it does not say up to where it is true")
+            [self.position] = row
         except BaseException:
             connection.close()
             raise
@@ -287,10 +332,11 @@ class HistoryFile:
             ) from error
 
     def _lose(self, why: str) -> None:
-        """Replace a file that turned out to be damaged while it was used."""
+        """Replace a file that turned out to be damaged while it was used; what cannot be done now, `open` does."""
         if self._connection is not None:
             self.close()
-            self._begin_anew(why)
+            with suppress(sqlite3.Error, OSError):
+                self._begin_anew(why)
 
 
 def _is_damage(error: Exception) -> bool:

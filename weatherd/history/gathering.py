@@ -1,11 +1,12 @@
 """Gathering: documents of the journal become minutes and events, which wait in memory for the next write. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from weatherd.history.bins import MINUTE_MS, Bin, joined, start_of
-from weatherd.history.file import Happened, Series
+from weatherd.history.file import TIME_MS_MAX, Happened, Series
 from weatherd.model import Quality, Statistics
 from weatherd.processing.documents import DATASET_EVENT, Document, decode, time_ms_of
 
@@ -13,14 +14,36 @@ SERIES_MAX = 1000
 """Sensors times quantities; a series beyond is not remembered."""
 
 _ALONE = Statistics(1)
-_TIME_MS_MAX = 4_102_444_800_000  # the year 2100
+
+
+class Covered(NamedTuple):
+    """
+    What of a journal is known from another one that was in its place: a backup that was restored tells again.
+
+    Attributes:
+        until_seq: Up to this entry.
+        minutes: Where the newest known minute of each series begins.
+    """
+
+    until_seq: int
+    minutes: Mapping[Series, int]
+
+
+NOTHING = Covered(0, {})
 
 
 class Gathered:
-    """Minutes by series, and events, that are not in the file yet."""
+    """
+    Minutes by series, and events, that are not in the file yet.
 
-    def __init__(self) -> None:
-        self.position = 0
+    Args:
+        position: The seq behind which it begins.
+        covered: What is left out, because it is known.
+    """
+
+    def __init__(self, position: int = 0, covered: Covered = NOTHING) -> None:
+        self.position = position
+        self.covered = covered
         self.minutes: dict[Series, dict[int, Bin]] = {}
         self.events: list[Happened] = []
         self.left_out: set[Series] = set()
@@ -45,7 +68,7 @@ class Gathered:
                 continue
             if document.event.dataset == DATASET_EVENT:
                 self._add_event(document, time_ms)
-            elif 0 < time_ms < _TIME_MS_MAX:
+            elif 0 < time_ms < TIME_MS_MAX:
                 self._add_observation(document, time_ms, known)
         self.position = last_seq
 
@@ -59,8 +82,12 @@ class Gathered:
         if document.sensor is None:
             return
         start_ms = start_of(time_ms, MINUTE_MS)
+        is_told_again = document.event.sequence <= self.covered.until_seq
         for quantity, value in (document.weather or {}).items():
-            minutes = self._minutes_of(Series(document.sensor.name, quantity), known)
+            series = Series(document.sensor.name, quantity)
+            if is_told_again and start_ms <= self.covered.minutes.get(series, -1):
+                continue
+            minutes = self._minutes_of(series, known)
             if minutes is None:
                 continue
             spread = document.statistics.get(quantity, _ALONE)

@@ -71,27 +71,18 @@ def unpack(quantity: str, page: bytes, page_start_ms: int, step_ms: int) -> list
         PageDamaged: If it is none.
     """
     try:
-        steps, values, below, above, counts, flags = _columns(zlib.decompress(page))
+        steps, changes, below, above, counts, flags = _columns(zlib.decompress(page))
         scale = _scale(quantity)
-        return [
-            Bin(
-                page_start_ms + step * step_ms,
-                value / scale,
-                (value - low) / scale,
-                (value + high) / scale,
-                count,
-                flag,
-            )
-            for step, value, low, high, count, flag in zip(
-                itertools.accumulate(steps),
-                itertools.accumulate(values),
-                below,
-                above,
-                counts,
-                [FLAGS[number] for number in flags],
-                strict=True,
-            )
-        ]
+        values = list(itertools.accumulate(changes))
+        columns = (
+            [page_start_ms + step * step_ms for step in itertools.accumulate(steps)],
+            [value / scale for value in values],
+            [(value - low) / scale for value, low in zip(values, below, strict=True)],
+            [(value + high) / scale for value, high in zip(values, above, strict=True)],
+            counts,
+            [FLAGS[number] for number in flags],
+        )
+        return list(map(Bin._make, zip(*columns, strict=True)))
     except (zlib.error, ValueError, IndexError) as error:
         raise PageDamaged(str(error)) from error
 

@@ -56,6 +56,7 @@ class Routes:
         self._hosts = hosts
         self._token = token
         self._files = Files()
+        self._turn = asyncio.Lock()
         self._answers: Mapping[str, _Answer] = {
             "/api/v1/station": partial(self._plain, view.station),
             "/api/v1/sensors": partial(self._plain, view.sensors),
@@ -111,7 +112,10 @@ class Routes:
 
     async def _plain(self, look: Callable[[], Shape | Sequence[Shape]], request: web.BaseRequest) -> web.Response:
         parameters_of(request, ())
-        return await json_answer(request, look())
+        async with self._turn:  # one in each pass of the loop: many at once do not hold it up
+            await asyncio.sleep(0)
+            told = look()
+        return await json_answer(request, told)
 
     async def _current(self, request: web.BaseRequest) -> web.Response:
         parameters_of(request, ())

@@ -99,8 +99,9 @@ class Stream:
         self._viewers: set[Viewer] = set()
         self._wanted = asyncio.Event()
         self._seq = 0
-        self._told: tuple[bytes, bytes] | None = None
+        self._told: bytes | None = None
         self._told_s = 0.0
+        self._young: tuple[float, bytes] | None = None
         self._signed_s = 0.0
 
     @property
@@ -128,7 +129,7 @@ class Stream:
         if not self._viewers:
             self._seq = self._view.last_seq
         viewer = Viewer()
-        viewer.push(None, BEGIN + self._state())
+        viewer.push(None, BEGIN + self._young_state())
         self._viewers.add(viewer)
         self._wanted.set()
         return viewer, self._seq
@@ -182,20 +183,25 @@ class Stream:
         if now_s - self._told_s < STATE_PERIOD_S:
             return
         self._told_s = now_s
-        before = self._told
-        state = self._state()
-        assert self._told is not None
+        essence, state = self._state()
+        self._young = (now_s, state)
         is_sign_due = now_s - self._signed_s >= SIGN_PERIOD_S
         if is_sign_due:
             self._signed_s = now_s
             self._push(None, SIGN)
-        if before is None or self._told[0] != before[0] or is_sign_due:
+        if essence != self._told or is_sign_due:
+            self._told = essence
             self._push(None, state)
-        else:
-            self._told = before
 
-    def _state(self) -> bytes:
-        """Return the state as a message, and remember what of it matters."""
+    def _young_state(self) -> bytes:
+        """Return a state that is not older than any other viewer's: a hundred who come at once cost one."""
+        now_s = self._clock.boottime_s()
+        if self._young is None or now_s - self._young[0] >= STATE_PERIOD_S:
+            self._young = (now_s, self._state()[1])
+        return self._young[1]
+
+    def _state(self) -> tuple[bytes, bytes]:
+        """Return what of the state matters, and all of it as a message."""
         view = self._view
         state: dict[str, Any] = {
             "sensors": view.sensors(),
@@ -203,9 +209,7 @@ class Stream:
             "journal": view.journal(),
             "clock": view.clock(),
         }
-        data = event("state", state)
-        self._told = (_encoder.encode(_essence(state)), data)
-        return data
+        return _encoder.encode(_essence(state)), event("state", state)
 
     def _push(self, seq: int | None, data: bytes) -> None:
         for viewer in self._viewers:

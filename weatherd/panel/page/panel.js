@@ -223,7 +223,7 @@ class Panel {
     for (const [quantity, told] of Object.entries(observation.values)) {
       const known = this.values.find((one) => one.sensor === observation.sensor && one.quantity === quantity);
       if (known === undefined) this.lookedAt = -Infinity;
-      else if (observedMs >= known.observedMs) {
+      else if (observedMs >= known.observedMs || known.observedMs > this.clock.nowMs) {
         if (this.rainOfDay && quantity === "rainfall_amount" && told.value > 0) this.rain();
         const age_s = (this.clock.nowMs - observedMs) / 1000;
         Object.assign(known, told, { observed_at: observation.observed_at, observedMs, age_s, stale: known.stale && age_s > 60 });
