@@ -8,10 +8,10 @@ import pytest
 
 from tests.daemon.test_following import Bench
 from tests.fakes import NOON_MS
-from tests.history.test_history import PRESSURE
+from tests.history.test_history import PRESSURE, observation
 from weatherd.daemon import drawing
 from weatherd.daemon.drawing import Curve, Drawings
-from weatherd.history import MINUTE_MS
+from weatherd.history import MINUTE_MS, Series
 
 FIRST = NOON_MS // MINUTE_MS
 HOUR = Curve(PRESSURE, MINUTE_MS, FIRST, FIRST + 60)
@@ -40,6 +40,16 @@ async def test_a_curve_is_made_once_for_all_who_look(bench: Bench) -> None:
     assert (await drawn(drawings, HOUR._replace(end=FIRST + 59)))["value"] == [1000.0, 1001.0]
     await bench.clock.advance(2.0)
     assert (await drawn(drawings))["value"] == [1000.0, 1001.0]
+
+
+async def test_rain_shows_at_once_however_long_the_step_is(bench: Bench) -> None:
+    """A shower changes the sum of a quarter of an hour, which would else stay as it was for half a minute."""
+    drawings = Drawings(bench.follower, bench.clock)
+    quarter = Curve(Series("rain", "rainfall_amount"), 15 * MINUTE_MS, FIRST // 15, FIRST // 15 + 4)
+    for second, sums in ((10, [0.2]), (20, [0.4])):
+        await bench.journal.append([observation(second, 0.2, sensor="rain", quantity="rainfall_amount")])
+        await bench.clock.advance(0.5)
+        assert (await drawn(drawings, quarter))["value"] == sums
 
 
 async def test_who_leaves_takes_the_curve_from_nobody(bench: Bench) -> None:

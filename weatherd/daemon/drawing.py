@@ -16,9 +16,13 @@ from weatherd.daemon.following import Follower
 from weatherd.history import Bin, Series
 from weatherd.ports import Clock
 from weatherd.processing.documents import rounded
+from weatherd.processing.limits import AMOUNTS
 
 GOOD_STEPS = 1 / 30
 """So much of its step a curve stays good: 2 s of a minute, 10 s of five, a minute of half an hour."""
+
+GOOD_AMOUNT_S = 0.5
+"""An amount stays good only so long, for a single shower shows in its sum, however long the step is."""
 
 KEPT_SIZE_MAX = 1_000_000
 """Bytes of curves that are kept: a few dozen."""
@@ -60,7 +64,7 @@ class Drawings:
     async def curve(self, curve: Curve) -> msgspec.Raw:
         """Return a curve; who asks while it is being made waits for the same one. Raises HistoryUnavailable."""
         made_s, body = self._kept.get(curve, (0.0, b""))
-        if body and self._clock.boottime_s() - made_s < curve.step_ms / 1000 * GOOD_STEPS:
+        if body and self._clock.boottime_s() - made_s < _good_s(curve):
             return msgspec.Raw(body)
         task = self._drawing.get(curve)
         if task is None:
@@ -86,6 +90,10 @@ class Drawings:
         while self._size > KEPT_SIZE_MAX:
             _, (_, oldest) = self._kept.popitem(last=False)
             self._size -= len(oldest)
+
+
+def _good_s(curve: Curve) -> float:
+    return GOOD_AMOUNT_S if curve.series.quantity in AMOUNTS else curve.step_ms / 1000 * GOOD_STEPS
 
 
 def _encoded(series: Series, bins: Sequence[Bin]) -> bytes:
