@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_SUCCESS
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_SUCCESS
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -155,7 +155,8 @@ class Connection:
             async with asyncio.timeout(BYE_S):
                 if last:
                     await self._client.send(last, None)
-                await self._client.__aexit__(None, None, None)
+                if self._client.is_connected:
+                    await self._client.__aexit__(None, None, None)
         except (aiomqtt.MqttError, TimeoutError):
             pass  # then the last will tells it
         finally:
@@ -211,7 +212,7 @@ class _Client(aiomqtt.Client):
             protocol=aiomqtt.ProtocolVersion.V5 if is_5 else aiomqtt.ProtocolVersion.V311,
             will=None if will is None else _will(will, address),
             clean_session=None if is_5 else True,
-            clean_start=address.session_expiry_s == 0,
+            clean_start=address.session_expiry_s == 0 if is_5 else MQTT_CLEAN_START_FIRST_ONLY,
             transport="websockets" if is_web else "tcp",
             websocket_path=(parts.path or "/mqtt") + (f"?{parts.query}" if parts.query else "") if is_web else None,
             timeout=address.timeout_s,
@@ -223,6 +224,12 @@ class _Client(aiomqtt.Client):
         self._client.connect_timeout = min(address.timeout_s, 5.0)
         self._address = address
         self._sendings: dict[int, _Sending] = {}
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is somebody to say goodbye to."""
+        is_let_in = self._connected.done() and not self._connected.cancelled() and self._connected.exception() is None
+        return is_let_in and not self._disconnected.done()
 
     async def send(self, messages: Sequence[Message], correlation: bytes | None) -> Sequence[Refusal]:
         """Publish all, and wait once. Raises MqttError."""

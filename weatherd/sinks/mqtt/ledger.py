@@ -27,7 +27,8 @@ class Ledger:
         self.position = 0
         self.sent = Ranges()
         self.delivered_count = 0
-        self._not_taken: dict[str, SinkError] = {}
+        self._not_taken: dict[str, Unwelcome] = {}
+        self._refusal: SinkError | None = None
         self._twin: tuple[SinkError, float] | None = None
 
     def published(self, seq: int) -> None:
@@ -38,12 +39,15 @@ class Ledger:
 
     def taken(self, topic: str) -> None:
         """Note that the broker has taken a message."""
+        self._refusal = None
         if self._not_taken:
             self._not_taken.pop(topic, None)
 
     def not_taken(self, topic: str, error: SinkError) -> None:
-        """Note that it has not."""
-        if topic in self._not_taken or len(self._not_taken) < NOT_TAKEN_MAX:
+        """Note that it has not: for good on this topic, or for now on any."""
+        if not isinstance(error, Unwelcome):
+            self._refusal = error
+        elif topic in self._not_taken or len(self._not_taken) < NOT_TAKEN_MAX:
             self._not_taken[topic] = error
 
     def twin(self, error: SinkError, now_s: float) -> None:
@@ -54,10 +58,10 @@ class Ledger:
         """Return what is wrong although there is a connection; what only a person can mend comes first."""
         if self._twin is not None and now_s - self._twin[1] <= TWIN_S:
             return self._twin[0]
-        errors = list(self._not_taken.values())
-        return next((one for one in errors if isinstance(one, Unwelcome)), errors[0] if errors else None)
+        return next(iter(self._not_taken.values()), self._refusal)
 
     def begin(self, last_seq: int) -> None:
         """Begin with a new connection: what came before it is not fresh any more."""
         self.position = last_seq
         self._not_taken.clear()
+        self._refusal = None

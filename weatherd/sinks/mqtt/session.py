@@ -290,7 +290,8 @@ class Session:
             "give each station its own station.id, or its own topic in [sinks.mqtt]",
         )
         self._ledger.twin(error, self._clock.boottime_s())
-        self._teller.twin(run_id[:16], error)
+        if self._teller.twin(run_id[:16], error):
+            self._status_due_s = 0.0  # it has to hear of us, too
 
 
 class _Run(msgspec.Struct):

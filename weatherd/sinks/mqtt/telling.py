@@ -49,10 +49,12 @@ class Teller:
             message = f"the broker does not let us subscribe to {topic}"
             self._log.warning("mqtt.not_heard", message=message, hint="allow it in its access list: docs/mqtt.md")
 
-    def twin(self, run_id: str, error: SinkError) -> None:
-        """Tell, once for each of them, that another daemon publishes as this station."""
-        if self._is_new(f"run {run_id}"):
+    def twin(self, run_id: str, error: SinkError) -> bool:
+        """Tell, once for each of them, that another daemon publishes as this station; tell you whether it was news."""
+        is_new = self._is_new(f"run {run_id}")
+        if is_new:
             self._happenings.tell("mqtt.twin", "mqtt_twin", str(error), code=error.code, hint=error.hint)
+        return is_new
 
     def corrected(self, topic: str) -> None:
         """Tell that somebody, or a last will that came late, said that we are gone."""
