@@ -98,13 +98,14 @@ class Daemon(Child):
         folder: For its configuration, sockets and log.
         port: Of Logstash's HTTP input on this machine, answered or not.
         journal: The file; in `folder` by default.
+        more: More of the configuration.
     """
 
-    def __init__(self, folder: Path, port: int, journal: Path | None = None) -> None:
+    def __init__(self, folder: Path, port: int, journal: Path | None = None, more: str = "") -> None:
         self.socket = folder / "lines.sock"
         self._log = folder / "daemon.log"
         configuration = folder / "weatherd.toml"
-        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db"))
+        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db") + more)
         self._resources = contextlib.ExitStack()
         # Our own, too, because that is where `control.ask` looks.
         os.environ["RUNTIME_DIRECTORY"] = str(self._resources.enter_context(runtime_folder()))
