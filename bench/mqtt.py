@@ -7,8 +7,8 @@ Logstash answers, and a program writes four JSON lines a second to its socket. T
     memory           RssAnon at the end: what no file is behind; and VmRSS
     CPU              of all threads of the daemon; the broker's own is not counted
     documents/s      observations of two quantities and what is derived from them, from the first line until the broker
-                     has all of them: while they are fresh two messages a quantity; with backlog = true, what is too much
-                     to be sent while it is fresh goes out as whole documents, a message each
+                     has all of them, with backlog = true: what is fresh as two messages a quantity, the rest as whole
+                     documents
 """
 
 import argparse

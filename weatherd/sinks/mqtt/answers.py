@@ -80,7 +80,7 @@ def silence(shown: str, error: BaseException | None, timeout_s: float) -> SinkEr
             )
         case ssl.SSLError():
             sentence, hint = (
-                f"does not agree on TLS: {(error.reason or str(error)).lower().replace('_', ' ')}",
+                f"does not agree on TLS: {(getattr(error, 'reason', '') or str(error)).lower().replace('_', ' ')}",
                 "look at the port, and at cert_file and key_file under tls",
             )
         case socket.gaierror():

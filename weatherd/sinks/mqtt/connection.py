@@ -223,6 +223,7 @@ class _Client(aiomqtt.Client):
         )
         self._client.connect_timeout = min(address.timeout_s, 5.0)
         self._address = address
+        self._expiring = _expiring(address)
         self._sendings: dict[int, _Sending] = {}
 
     @property
@@ -263,13 +264,12 @@ class _Client(aiomqtt.Client):
         self._sendings[info.mid] = sending
 
     def _properties_of(self, message: Message, correlation: bytes | None) -> Properties | None:
-        if not self._address.is_version_5 or not (message.expires or correlation is not None):
+        if not self._address.is_version_5:
             return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        if message.expires:
-            properties.MessageExpiryInterval = self._address.message_expiry_s
-        if correlation is not None:
-            properties.CorrelationData = correlation
+        if correlation is None:
+            return self._expiring if message.expires else None
+        properties = _expiring(self._address)
+        properties.CorrelationData = correlation
         return properties
 
     def abandon(self) -> None:
@@ -307,6 +307,12 @@ def _will(will: Message, address: Address) -> aiomqtt.Will:
         properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
         properties.WillDelayInterval = address.session_expiry_s
     return aiomqtt.Will(will.topic, will.payload, 1, will.is_retained, properties)
+
+
+def _expiring(address: Address) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = address.message_expiry_s
+    return properties
 
 
 def _connect_properties(address: Address) -> Properties:
