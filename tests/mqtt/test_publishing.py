@@ -249,16 +249,14 @@ def _session(expiry_s: int) -> Any:
 
 
 async def test_a_short_break_is_told_to_nobody_if_the_session_is_kept(tmp_path: Path) -> None:
-    """With session_expiry_s the last will waits, and the station is back before it is said."""
-    async with (
-        broker(tmp_path) as one,
-        proxy(one.port) as between,
-        listening(one.port) as listener,
-        publishing(tmp_path / "a", between.url, "session_expiry_s = 30") as running,
-    ):
-        await listener.until(STATES[0])
-        between.drop()
-        await eventually(lambda: between.connections_count == 2 and running.sink["state"] == "answers")
-        count = len(listener.payloads(STATES[0]))
-        await eventually(lambda: len(listener.payloads(STATES[0])) > count + 1)
-        assert b"offline" not in listener.payloads("weatherd/s/availability")
+    """With session_expiry_s the last will waits, and the station is back before it is said; a goodbye does not wait."""
+    more = "session_expiry_s = 30"
+    async with broker(tmp_path) as one, proxy(one.port) as between, listening(one.port) as listener:
+        async with publishing(tmp_path / "a", between.url, more) as running:
+            await listener.until(STATES[0])
+            between.drop()
+            await eventually(lambda: between.connections_count == 2 and running.sink["state"] == "answers")
+            count = len(listener.payloads(STATES[0]))
+            await eventually(lambda: len(listener.payloads(STATES[0])) > count + 1)
+            assert b"offline" not in listener.payloads("weatherd/s/availability")
+        await listener.until("weatherd/s/availability", b"offline", timeout_s=5.0)

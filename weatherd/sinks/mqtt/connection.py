@@ -6,6 +6,7 @@ cancelled while it connects. `_Client` adds these; so it knows aiomqtt from the 
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
@@ -32,6 +33,10 @@ INCOMING_MAX = 16
 
 BYE_S = 2.0
 """For a last word, and the broker's end of the connection."""
+
+
+_silent = logging.getLogger("weatherd.sinks.mqtt")
+_silent.setLevel(logging.CRITICAL)  # what paho logs of a broken connection is told by our errors, once
 
 
 class Address(NamedTuple):
@@ -209,6 +214,7 @@ class _Client(aiomqtt.Client):
             username=address.username,
             password=address.password,
             identifier=client_id,
+            logger=_silent,
             protocol=aiomqtt.ProtocolVersion.V5 if is_5 else aiomqtt.ProtocolVersion.V311,
             will=None if will is None else _will(will, address),
             clean_session=None if is_5 else True,
