@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench painel oracle soak lock openapi clean install uninstall deb
+.PHONY: help demo test check bench painel oracle soak lock openapi vendor clean install uninstall deb
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
 	@echo "make check   style, types and the doors between rooms"
-	@echo "make bench   figures: throughput, idle, backlog, card, lateness"
+	@echo "make bench   figures: throughput, idle, backlog, card, lateness, panel"
 	@echo "make painel  the saved objects of Kibana's Painel do Clima, from config/elk/kibana/painel.py"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
@@ -18,6 +18,7 @@ help:
 	@echo "make deb     a Debian package, in build/"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
 	@echo "make openapi the description of the API as JSON, from weatherd/panel/openapi.yaml"
+	@echo "make vendor  fetch what the page has of others, as pinned in .ci/vendor; with npm"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/.runtime
@@ -46,6 +47,7 @@ bench: $(VENV)/.runtime
 	$(BIN)/python bench/backlog.py
 	$(BIN)/python bench/card.py
 	$(BIN)/python bench/lateness.py
+	$(BIN)/python bench/panel.py
 
 painel: $(BIN)/python
 	$(BIN)/python config/elk/kibana/painel.py

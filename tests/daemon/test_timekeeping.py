@@ -123,6 +123,7 @@ async def test_documents_wait_for_the_first_synchronisation_and_are_corrected(be
     hour = time.strftime('"@timestamp":"%Y-%m-%dT%H', time.gmtime((taken_ns + HOUR_NS) / 1e9))
     assert hour.encode() in document
     assert [event.action for event in bench.queue.take(10) if isinstance(event, Event)] == ["clock_stepped"]
+    assert bench.timekeeper.steps_count == 1
 
 
 async def test_documents_wait_no_longer_than_hold_max_s_after_the_boot(bench: Bench) -> None:

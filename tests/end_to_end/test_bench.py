@@ -14,6 +14,7 @@ BENCH = Path(__file__).parents[2] / "bench"
         ("idle.py", ["--seconds", "1"], ["CPU s per 600 s", "resident"]),
         ("backlog.py", ["--documents", "3000"], ["built in rows", "first fresh observation"]),
         ("card.py", ["--ticks", "40"], ["a day, sink up", "a day, sink down"]),
+        ("panel.py", ["--seconds", "1", "--loads", "1", "--days", "1"], ["viewers", "more with the panel", "history"]),
         ("lateness.py", ["--seconds", "1", "--only", "mid-read"], ["sensor.no_answer", "loop lag"]),
     ],
 )

@@ -66,7 +66,7 @@ def test_hours_are_the_same_however_their_minutes_came(told: list[tuple[int, int
     """In one go or one by one, over memory or over the file."""
     minutes: list[Bin] = []
     for minute, value, weight in told:
-        minutes = merged("air_temperature", minutes, [a_bin(value / 100, weight, start_ms=minute * MINUTE_MS)])
+        minutes = list(merged("air_temperature", minutes, [a_bin(value / 100, weight, start_ms=minute * MINUTE_MS)]))
     hours = list(in_steps("air_temperature", minutes, HOUR_MS))
     for hour in hours:
         members = [(v / 100, w) for m, v, w in told if m * MINUTE_MS // HOUR_MS * HOUR_MS == hour.start_ms]

@@ -40,9 +40,9 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     one = opened(tmp_path)
     assert one.position == 17
     assert one.series == [TEMPERATURE, HUMIDITY]
-    assert one.bins(TEMPERATURE, MINUTE_MS, 0, YEAR_MS) == bins
-    assert one.bins(HUMIDITY, MINUTE_MS, 0, YEAR_MS) == minutes(1, 2, 55.0)
-    assert [hour.start_ms // HOUR_MS for hour in one.bins(TEMPERATURE, HOUR_MS, 0, YEAR_MS)] == [23, 24, 25]
+    assert list(one.bins(TEMPERATURE, MINUTE_MS, 0, YEAR_MS)) == bins
+    assert list(one.bins(HUMIDITY, MINUTE_MS, 0, YEAR_MS)) == minutes(1, 2, 55.0)
+    assert [hour.start_ms // HOUR_MS for hour in list(one.bins(TEMPERATURE, HOUR_MS, 0, YEAR_MS))] == [23, 24, 25]
     assert one.events(before_seq=100, count_max=10) == [event(9), event(3)]
     assert one.events(before_seq=9, count_max=10) == [event(3)]
 
@@ -52,7 +52,8 @@ def test_only_the_span_that_is_asked_for_is_read(tmp_path: Path) -> None:
     one = opened(tmp_path)
     one.write(1, {TEMPERATURE: minutes(0, 3000)}, [])
     starts = [
-        each.start_ms // MINUTE_MS for each in one.bins(TEMPERATURE, MINUTE_MS, 1438 * MINUTE_MS, 1442 * MINUTE_MS)
+        each.start_ms // MINUTE_MS
+        for each in list(one.bins(TEMPERATURE, MINUTE_MS, 1438 * MINUTE_MS, 1442 * MINUTE_MS))
     ]
     assert starts == [1438, 1439, 1440, 1441]
 
@@ -62,11 +63,11 @@ def test_a_minute_that_comes_in_two_parts_is_joined(tmp_path: Path) -> None:
     one = opened(tmp_path)
     one.write(1, {TEMPERATURE: [a_bin(10.0, 2), a_bin(11.0, 2, start_ms=MINUTE_MS)]}, [])
     one.write(2, {TEMPERATURE: [a_bin(13.0, 4, start_ms=0)]}, [])
-    assert one.bins(TEMPERATURE, MINUTE_MS, 0, DAY_MS) == [
+    assert list(one.bins(TEMPERATURE, MINUTE_MS, 0, DAY_MS)) == [
         Bin(0, 12.0, 10.0, 13.0, 6, a_bin(0.0).quality),
         a_bin(11.0, 2, start_ms=MINUTE_MS),
     ]
-    [hour] = one.bins(TEMPERATURE, HOUR_MS, 0, DAY_MS)
+    [hour] = list(one.bins(TEMPERATURE, HOUR_MS, 0, DAY_MS))
     assert (hour.value, hour.weight) == (11.75, 8)
 
 
@@ -75,10 +76,10 @@ def test_what_is_older_than_the_retention_goes(tmp_path: Path) -> None:
     one = opened(tmp_path, retention_ms=10 * DAY_MS)
     one.write(1, {TEMPERATURE: minutes(0, 1)}, [])
     one.write(2, {TEMPERATURE: [a_bin(1.0, start_ms=12 * DAY_MS)]}, [])
-    assert [each.start_ms for each in one.bins(TEMPERATURE, MINUTE_MS, 0, YEAR_MS)] == [12 * DAY_MS]
-    assert len(one.bins(TEMPERATURE, HOUR_MS, 0, YEAR_MS)) == 2
+    assert [each.start_ms for each in list(one.bins(TEMPERATURE, MINUTE_MS, 0, YEAR_MS))] == [12 * DAY_MS]
+    assert len(list(one.bins(TEMPERATURE, HOUR_MS, 0, YEAR_MS))) == 2
     one.write(3, {TEMPERATURE: [a_bin(1.0, start_ms=80 * DAY_MS)]}, [])
-    assert [each.start_ms for each in one.bins(TEMPERATURE, HOUR_MS, 0, YEAR_MS)] == [80 * DAY_MS]
+    assert [each.start_ms for each in list(one.bins(TEMPERATURE, HOUR_MS, 0, YEAR_MS))] == [80 * DAY_MS]
 
 
 def test_events_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,9 +130,9 @@ def test_a_page_that_is_damaged_while_in_use_makes_all_of_it_anew(tmp_path: Path
     lost: list[str] = []
     one = opened(tmp_path, lost=lost)
     with pytest.raises(HistoryUnavailable, match="made anew"):
-        one.bins(TEMPERATURE, MINUTE_MS, 0, DAY_MS)
+        list(one.bins(TEMPERATURE, MINUTE_MS, 0, DAY_MS))
     assert (one.position, len(lost)) == (0, 1)
-    assert one.bins(TEMPERATURE, MINUTE_MS, 0, DAY_MS) == []
+    assert list(one.bins(TEMPERATURE, MINUTE_MS, 0, DAY_MS)) == []
 
 
 def test_a_write_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -161,3 +162,11 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     one.open()
     one.close()
     shutil.rmtree(folder)
+
+
+def test_it_is_not_for_everybody(tmp_path: Path) -> None:
+    """Who may not read the journal may not read this either."""
+    one = opened(tmp_path)
+    one.write(1, {TEMPERATURE: minutes(1, 2)}, [])
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
+    one.close()

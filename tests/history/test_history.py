@@ -1,9 +1,10 @@
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import NOON_MS
-from weatherd.history import HOUR_MS, MINUTE_MS, History, Series, gathering
+from weatherd.history import HOUR_MS, MINUTE_MS, Bin, History, Series, gathering
 from weatherd.model import Event, Observation, Quality, Station, Statistics
 from weatherd.processing.documents import DocumentEncoder
 
@@ -67,6 +68,23 @@ def test_a_step_of_any_number_of_minutes_is_made_of_them(tmp_path: Path) -> None
     assert [each.value for each in tens] == [5.5, 15.5, 25.5]
     threes = one.bins(PRESSURE, 3 * HOUR_MS, NOON_MS, NOON_MS + 6 * HOUR_MS)
     assert [(each.start_ms, each.weight) for each in threes] == [(NOON_MS, 1800), (NOON_MS + 3 * HOUR_MS, 1800)]
+
+
+def test_a_month_is_read_a_page_at_a_time(tmp_path: Path) -> None:
+    """What a month of minutes needs while it is read is that of a day: a Pi does not get back what was needed once."""
+    one = opened(tmp_path)
+    days = 30
+    minutes = [Bin(NOON_MS + n * MINUTE_MS, n / 7, n / 7, n / 7, 60, Quality.GOOD) for n in range(days * 1440)]
+    one.file.write(0, {PRESSURE: minutes}, ())
+    del minutes
+    tracemalloc.start()
+    try:
+        halves = one.bins(PRESSURE, 30 * MINUTE_MS, NOON_MS, NOON_MS + days * 24 * HOUR_MS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(halves) == days * 48
+    assert peak < 2_000_000
 
 
 def test_what_is_no_observation_costs_nothing(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from tests.end_to_end.stations import eventually
-from tests.panel.stations import Shown, shown, write_lines
+from tests.end_to_end.stations import CHIPS, eventually, station
+from tests.end_to_end.test_reload import reload
+from tests.panel.stations import Shown, free_port, shown, write_lines
 from weatherd.daemon.status import status
 
 
@@ -178,3 +180,23 @@ async def test_health_is_told_to_machines(tmp_path: Path) -> None:
     async with shown(tmp_path) as one:
         assert await one.get("/healthz") == (200, {"ok": True, "problems": []})
         assert await one.get("/readyz") == (200, {"ok": True, "problems": []})
+
+
+async def test_a_changed_panel_begins_anew(tmp_path: Path) -> None:
+    """A reload with other keys of the panel takes effect at once, at the same port."""
+    port = free_port()
+    panel = f'listen = "127.0.0.1:{port}"\nlanguage = "auto"'
+    async with station(tmp_path, "http://127.0.0.1:9", CHIPS, panel=panel) as running:
+        await running.wait_for("READY=1")
+        await reload(running, 'language = "auto"', 'language = "pt-BR"')
+
+        async def speaks_portuguese() -> bool:
+            url = f"http://127.0.0.1:{port}/api/v1/station"
+            try:
+                async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                    return (await answer.json())["language"] == "pt-BR"
+            except aiohttp.ClientError:
+                return False
+
+        await eventually(speaks_portuguese)
+        assert await running.stop() == 0

@@ -154,6 +154,27 @@ async def test_a_viewer_that_does_not_read_is_cut_off(tmp_path: Path, monkeypatc
         del reader
 
 
+async def test_a_journal_that_fails_ends_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was missed cannot be read now: the viewer comes back later, and finds no second answer within the first."""
+
+    async def fail(seq: int) -> None:
+        raise JournalUnavailable("the card is away")
+
+    async with shown(tmp_path) as one:
+        await eventually(lambda: one.daemon.parts.journal.last_seq > 2)
+        monkeypatch.setattr(one.daemon.parts.journal, "run_at", fail)
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+        writer.write(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 1\r\n\r\n")
+        told_bytes = b""
+        with contextlib.suppress(ConnectionError):
+            while part := await asyncio.wait_for(reader.read(1000), 10):
+                told_bytes += part
+        assert told_bytes.count(b"HTTP/1.1") == 1
+        assert b"problem" not in told_bytes
+        writer.close()
+        monkeypatch.undo()
+
+
 async def test_viewers_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One too many is told to come back later."""
     monkeypatch.setattr(stream, "VIEWERS_MAX", 1)

@@ -15,6 +15,7 @@ from weatherd import config
 from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon
 from weatherd.logs import Format, Printed, make_log
+from weatherd.looping import TimedLoop
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -48,7 +49,7 @@ def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
     Unlike `asyncio.run` this does not wait for the threads in which names are looked up: that can take a minute, and
     everything is kept already.
     """
-    loop = asyncio.new_event_loop()
+    loop = TimedLoop()
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(main)

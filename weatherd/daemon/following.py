@@ -65,6 +65,11 @@ class Follower:
         self._reading = asyncio.Lock()
         self._written_s = clock.boottime_s()
 
+    @property
+    def position(self) -> int:
+        """The seq of the last document that the history has."""
+        return self._history.position
+
     async def run(self) -> None:
         """Follow until cancelled."""
         while True:

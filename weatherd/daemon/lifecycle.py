@@ -33,6 +33,7 @@ from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
 from weatherd.journal import memory_outlives_us
+from weatherd.looping import passes
 from weatherd.model import Event
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import Listener
@@ -217,6 +218,7 @@ class Daemon:
             self.ready.set()
             self._log.info("daemon.started", message=f"the station runs: {status.sentence(self.parts)}")
             settle_memory()
+            forget_the_start()
         await self._reload_until_stopped(group)
         if self._next is None:
             self._notifier.stopping()
@@ -410,6 +412,12 @@ class Daemon:
                 await self.parts.follower.close()
         except TimeoutError:
             self._log.info("daemon.history_not_closed", message="what is left of it is gathered after a start")
+
+
+def forget_the_start() -> None:
+    """Time the loop from now on: imports and the first look at everything held it up, and harmed nobody."""
+    if (timed := passes()) is not None:
+        timed.begin_again()
 
 
 def settle_memory() -> None:

@@ -117,6 +117,11 @@ def _stuck(parts: Parts) -> list[str]:
     return [one.name for one in parts.samplers if isinstance(one, AskedSampler) and not one.goes_on()]
 
 
+def state_of(forwarder: Forwarder) -> str:
+    """Return the state of a sink: lost, answers, or untried."""
+    return "lost" if forwarder.error else "answers" if forwarder.sink.attempts else "untried"
+
+
 def sentence(parts: Parts) -> str:
     """Sum up the station in one line, for `systemctl status`."""
     states = [sampler.condition.state for sampler in parts.samplers]
@@ -160,7 +165,7 @@ def _sink(forwarder: Forwarder, parts: Parts) -> dict[str, Any]:
     since_ms = forwarder.error_since_ms
     return {
         "name": forwarder.sink.name,
-        "state": "lost" if forwarder.error else "answers" if forwarder.sink.attempts else "untried",
+        "state": state_of(forwarder),
         "since": None if since_ms is None else iso_8601(since_ms),
         "lag": forwarder.lag,
         "backlog": forwarder.backlog_count,

@@ -47,6 +47,7 @@ class Timekeeper:
         self._delays = delays
         started_s = clock.boottime_s() if clock.now_ms() < RELEASE_MS else 0.0
         self._held_until_s = started_s + hold_max_s
+        self.steps_count = 0
         self._release_if_late()
 
     async def run(self) -> None:
@@ -85,6 +86,7 @@ class Timekeeper:
 
     def _tell_steps(self) -> None:
         for step in self._clock.steps():
+            self.steps_count += 1
             self._happenings.tell("timekeeping.clock_stepped", "clock_stepped", _sentence(step), step_ms=step.step_ms)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from weatherd.daemon import status
 from weatherd.daemon.assembly import Parts
+from weatherd.daemon.counters import Counters
 from weatherd.daemon.following import Follower
 from weatherd.daemon.freshness import stale_s
 from weatherd.daemon.tapping import Tap
@@ -41,6 +42,7 @@ class StationView:
         self._parts = parts
         self._follower = follower
         self._tap = Tap(parts.journal)
+        self._counters = Counters(parts)
         self._an_hour_ago: dict[Series, tuple[int, float | None]] = {}
 
     def station(self) -> Shape:
@@ -67,6 +69,10 @@ class StationView:
         """Return what keeps the station from its work."""
         trouble = status.trouble(self._parts)
         return [] if trouble is None else [trouble.sentence]
+
+    async def counters(self) -> bytes:
+        """Return every counter, as Prometheus reads them."""
+        return await self._counters.text()
 
     async def current(self) -> Shape:
         """Return `Current`."""

@@ -6,7 +6,6 @@ time, and hours are made of minutes. Means are weighted by their measurements. A
 enters no bin that has another; only amounts are added up whatever their flags.
 """
 
-import bisect
 import functools
 import itertools
 import math
@@ -80,16 +79,22 @@ def in_steps(quantity: str, bins: Iterable[Bin], step_ms: int) -> Iterator[Bin]:
         yield folded(quantity, tuple(group), step * step_ms)
 
 
-def merged(quantity: str, some: Sequence[Bin], others: Sequence[Bin]) -> list[Bin]:
-    """Return the bins of both, ascending as they are; those of one step are joined, `others` being the later ones."""
-    if not others:
-        return list(some)
-    untouched = bisect.bisect_left(some, others[0].start_ms, key=lambda one: one.start_ms)
-    by_start = {one.start_ms: one for one in some[untouched:]}
+def merged(quantity: str, some: Iterable[Bin], others: Sequence[Bin]) -> Iterator[Bin]:
+    """
+    Yield the bins of both, ascending as they are; those of one step are joined, `others` being the later ones.
+
+    What lies before the others is passed on as it comes, so that of a month only a page is in memory.
+    """
+    by_start: dict[int, Bin] = {}
+    for one in some:
+        if not others or one.start_ms < others[0].start_ms:
+            yield one
+        else:
+            by_start[one.start_ms] = one
     for other in others:
         there = by_start.get(other.start_ms)
         by_start[other.start_ms] = other if there is None else joined(quantity, there, other)
-    return [*some[:untouched], *(by_start[start_ms] for start_ms in sorted(by_start))]
+    yield from (by_start[start_ms] for start_ms in sorted(by_start))
 
 
 def reduction_of(quantity: str) -> Reduction:

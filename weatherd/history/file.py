@@ -5,6 +5,7 @@ Nothing in it is the only copy while the journal's retention lasts, so it is wri
 the seq up to which it is true; a damaged or foreign file is removed and made anew.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ EVENTS_MAX = 10_000
 
 PAGE_MS = {MINUTE_MS: 24 * HOUR_MS, HOUR_MS: 64 * 24 * HOUR_MS}
 """What one page holds of each step: 1440 minutes, 1536 hours."""
+
+_MODE = 0o640
+"""As the journal: not for everybody on the machine."""
 
 _SETTINGS = (
     "PRAGMA locking_mode = EXCLUSIVE",
@@ -157,17 +161,16 @@ class HistoryFile:
             connection.execute("UPDATE position SET seq = ?", (position,))
         self.position = position
 
-    def bins(self, series: Series, step_ms: int, from_ms: int, to_ms: int) -> list[Bin]:
+    def bins(self, series: Series, step_ms: int, from_ms: int, to_ms: int) -> Iterator[Bin]:
         """
-        Return the minutes or hours of a series that begin in a span, its end excluded.
+        Yield the minutes or hours of a series that begin in a span, its end excluded; a page at a time is in memory.
 
         Raises:
             HistoryUnavailable: If the disk does not let us.
         """
         number = self._ids.get(series)
         if number is None or self._connection is None:
-            return []
-        found: list[Bin] = []
+            return
         with self._told():
             pages = self._connection.execute(
                 "SELECT start_ms, body FROM pages WHERE series = ? AND step_ms = ? AND start_ms > ? AND start_ms < ? "
@@ -175,8 +178,9 @@ class HistoryFile:
                 (number, step_ms, from_ms - PAGE_MS[step_ms], to_ms),
             )
             for start_ms, body in pages:
-                found += unpack(series.quantity, body, start_ms, step_ms)
-        return [one for one in found if from_ms <= one.start_ms < to_ms]
+                for one in unpack(series.quantity, body, start_ms, step_ms):
+                    if from_ms <= one.start_ms < to_ms:
+                        yield one
 
     def events(self, before_seq: int, count_max: int) -> list[Happened]:
         """
@@ -201,7 +205,7 @@ class HistoryFile:
                 "SELECT body FROM pages WHERE series = ? AND step_ms = ? AND start_ms = ?", key
             ).fetchone()
             there = [] if row is None else unpack(series.quantity, row[0], start_ms, step_ms)
-            body = pack(series.quantity, merged(series.quantity, there, group), start_ms, step_ms)
+            body = pack(series.quantity, list(merged(series.quantity, there, group)), start_ms, step_ms)
             connection.execute("INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)", (*key, body))
 
     def _id(self, connection: sqlite3.Connection, series: Series) -> int:
@@ -221,6 +225,7 @@ class HistoryFile:
             )
 
     def _connect(self) -> None:
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE))
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             for setting in _SETTINGS:

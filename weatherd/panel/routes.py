@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from weatherd.errors import WeatherdError
+from weatherd.errors import JournalError, WeatherdError
 from weatherd.panel.access import Hosts, Token
 from weatherd.panel.answers import HEADERS, bytes_answer, empty_answer, json_answer, problem_answer
 from weatherd.panel.connections import Connection
@@ -24,6 +24,9 @@ LOGIN_SIZE_MAX = 2048
 
 SEND_S_MAX = 20.0
 """A viewer of the stream that takes nothing for so long is cut off."""
+
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+"""Of Prometheus (docs, "Exposition formats")."""
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN})
 """What machines and people see without the token."""
@@ -65,6 +68,7 @@ class Routes:
             "/api/v1/stream": self._watch,
             "/healthz": partial(self._plain, lambda: {"ok": True, "problems": []}),
             "/readyz": self._readiness,
+            "/metrics": self._counters,
         }
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -75,14 +79,11 @@ class Routes:
         try:
             return await self._answer(request)
         except Problem as problem:
-            answer = problem_answer(problem)
+            return problem_answer(problem)
         except WeatherdError as error:
-            answer = problem_answer(
+            return problem_answer(
                 Problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.sentence, {"Retry-After": "10"})
             )
-        if request.can_read_body:
-            answer.force_close()  # what follows is not looked at
-        return answer
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if not request.raw_path.startswith("/"):
@@ -129,6 +130,10 @@ class Routes:
         status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
         return await json_answer(request, {"ok": not problems, "problems": problems}, status)
 
+    async def _counters(self, request: web.BaseRequest) -> web.Response:
+        parameters_of(request, ())
+        return await bytes_answer(request, await self._view.counters(), TEXT_FORMAT, {"Cache-Control": "no-store"})
+
     async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
         parameters_of(request, ())
         behind_seq = last_event_id(request)
@@ -146,8 +151,8 @@ class Routes:
                 async for part in self._stream.missed(behind_seq, seq):
                     await _send(response, part)
             await self._send_all(response, viewer)
-        except TimeoutError:
-            connection.cut_off()
+        except (TimeoutError, JournalError):
+            connection.cut_off()  # the answer has begun; whoever comes back goes on from the last id
         finally:
             self._stream.leave(viewer)
         response.force_close()

@@ -74,6 +74,10 @@ class View(Protocol):
         """Return what keeps the station from its work, a sentence each; nothing while it does it."""
         ...
 
+    async def counters(self) -> bytes:
+        """Return every counter, in the text format of Prometheus, version 0.0.4."""
+        ...
+
     async def current(self) -> Shape:
         """Return `Current`."""
         ...

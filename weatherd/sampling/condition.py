@@ -1,6 +1,7 @@
 """The condition of a sensor: lost and found, stuck and moving again, each told once."""
 
 import enum
+from collections import Counter
 from collections.abc import Mapping
 
 from weatherd.errors import SensorError
@@ -8,7 +9,7 @@ from weatherd.happenings import Happenings
 from weatherd.model import Observation, Quality
 from weatherd.ports import Clock
 from weatherd.processing.documents import Document
-from weatherd.sampling.newest import recalled
+from weatherd.sampling.newest import recalled, worst
 
 
 class State(enum.StrEnum):
@@ -31,6 +32,7 @@ class Condition:
     Attributes:
         quality: The flags of the last observation, by quantity.
         quality_reasons: The tests that it failed, by quantity.
+        qualities: Observations by the worst flag of their values.
         newest: By quantity, the newest observation that tells it, be it of an earlier run.
     """
 
@@ -44,6 +46,7 @@ class Condition:
         self.failures_count = 0
         self.quality: Mapping[str, Quality] = {}
         self.quality_reasons: Mapping[str, str] = {}
+        self.qualities: Counter[Quality] = Counter()
         self.newest: dict[str, Observation] = {}
         self._clock = clock
         self._happenings = happenings
@@ -56,6 +59,7 @@ class Condition:
     def observed(self, observation: Observation) -> None:
         """Note how good an observation is; without a value it counts only as a failure."""
         self.quality = observation.quality
+        self.qualities[worst(observation)] += 1
         self.quality_reasons = observation.quality_reasons
         self._remember(observation)
         if observation.values:

@@ -7,6 +7,8 @@ from weatherd.processing.documents import Document, rounded, time_ms_of
 
 _NO_SPREAD = Statistics(1)
 
+_WORST_FIRST = (Quality.ERRONEOUS, Quality.DOUBTFUL, Quality.INCONSISTENT, Quality.UNCHECKED, Quality.GOOD)
+
 
 class Value(NamedTuple):
     """
@@ -37,6 +39,14 @@ def value_of(quantity: str, observation: Observation) -> Value:
         observation.quality.get(quantity, Quality.UNCHECKED),
         observation.quality_reasons.get(quantity, ""),
     )
+
+
+def worst(observation: Observation) -> Quality:
+    """Return the worst flag of those values that are there; `missing` where there is none."""
+    flags = set(observation.quality.values())
+    if len(flags) == 1:  # as nearly always
+        return flags.pop()
+    return next((quality for quality in _WORST_FIRST if quality in flags), Quality.MISSING)
 
 
 def recalled(document: Document) -> Observation:
