@@ -136,3 +136,13 @@ async def test_a_flood_of_commands_is_let_through_in_drops(tmp_path: Path) -> No
         await eventually(lambda: len(listener.payloads(STATES[0])) > shown)
         assert len(listener.payloads(RESPONSE)) < 10
         assert any("too many" in line for line in running.logged("mqtt.command_refused"))
+
+
+async def test_a_retained_command_is_not_followed(tmp_path: Path) -> None:
+    """Nobody knows when it was meant, and it would come again at each start."""
+    async with broker(tmp_path) as one, listening(one.port) as listener:
+        await listener.say(COMMANDS, b"report", retain=True)
+        async with publishing(tmp_path / "a", one.url, "commands = true") as running:
+            await eventually(lambda: len(running.logged("mqtt.command_refused")) == 1)
+            await listener.say(COMMANDS, b"requeue")
+            assert await answers(listener, 1) == [{"command": "requeue", "ok": True, "count": 0}]

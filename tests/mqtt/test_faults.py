@@ -40,14 +40,14 @@ async def test_a_broker_that_drops_us_again_and_again_is_survived(tmp_path: Path
         publishing(tmp_path / "a", between.url) as running,
     ):
         for count in range(1, 4):
-            await running.connected()
-            await eventually(lambda count=count: between.connections_count >= count)
-            await listener.until(STATES[0])
+            await eventually(lambda count=count: running.sink["attempts"].get("connected", 0) == count)
             listener.heard.clear()
+            await listener.until(STATES[0])
             between.drop()
-            await eventually(lambda: running.sink["state"] == "lost")
-        await running.connected()
+        await eventually(lambda: running.sink["attempts"]["connected"] == 4)
+        listener.heard.clear()
         await listener.until(STATES[0])
+        assert len(running.logged("mqtt.lost")) == 3
         assert "closed the connection" in running.logged("mqtt.lost")[0]
 
 
@@ -109,13 +109,13 @@ async def test_two_stations_with_one_id_are_told_apart(tmp_path: Path) -> None:
                 assert running.sink["attempts"] == {"connected": 1}
 
 
+def without_barometer(text: str) -> str:
+    start = text.index('[[sensors]]\nname = "barometer"')
+    return text[:start] + text[text.index('[[sensors]]\nname = "garden"') :]
+
+
 async def test_what_is_left_of_a_sensor_that_is_gone_is_removed(tmp_path: Path) -> None:
     """Its entities and its availability, over a restart, by what the broker has retained and nothing else."""
-
-    def without_barometer(text: str) -> str:
-        start = text.index('[[sensors]]\nname = "barometer"')
-        return text[:start] + text[text.index('[[sensors]]\nname = "garden"') :]
-
     async with broker(tmp_path) as one:
         async with listening(one.port) as listener, publishing(tmp_path / "a", one.url) as running:
             await listener.until(STATES[0])
@@ -170,6 +170,25 @@ async def test_reloading_changes_the_broker_alone(tmp_path: Path) -> None:
         await listener.until("elsewhere/s/barometer/air_pressure")
         await eventually(lambda: listener.last("weatherd/s/availability") == b"offline")
         assert running.daemon.parts.samplers[0] is sampler
+
+
+async def test_reloading_takes_a_sensor_away(tmp_path: Path) -> None:
+    """Its entities and its availability go at once, over the same connection."""
+    settings: list[config.Config] = []
+    async with (
+        broker(tmp_path) as one,
+        listening(one.port) as listener,
+        publishing(tmp_path / "a", one.url, reread=lambda: settings[0]) as running,
+    ):
+        await listener.until(STATES[0])
+        await eventually(lambda: b"barometer.air_pressure" in (listener.last(CONFIG) or b""))
+        settings.append(settings_of(tmp_path / "a", one.url, change=without_barometer))
+        running.daemon.reload()
+        await listener.until("weatherd/s/barometer/availability", b"")
+        await eventually(lambda: b"barometer" not in (listener.last(CONFIG) or b""))
+        assert running.sink["attempts"] == {"connected": 1}
+    components = [decoded(payload)["components"].get("barometer.air_pressure") for payload in listener.payloads(CONFIG)]
+    assert {"platform": "sensor"} in components
 
 
 async def test_reloading_can_take_the_broker_away(tmp_path: Path) -> None:
