@@ -99,14 +99,17 @@ class Daemon(Child):
         port: Of Logstash's HTTP input on this machine, answered or not.
         journal: The file; in `folder` by default.
         panel_port: Of the panel on this machine; None turns it off.
+        more: More of the configuration.
     """
 
-    def __init__(self, folder: Path, port: int, journal: Path | None = None, panel_port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, port: int, journal: Path | None = None, panel_port: int | None = None, more: str = ""
+    ) -> None:
         self.socket = folder / "lines.sock"
         self._log = folder / "daemon.log"
         configuration = folder / "weatherd.toml"
         panel = "" if panel_port is None else f"127.0.0.1:{panel_port}"
-        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db", panel))
+        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db", panel) + more)
         self._resources = contextlib.ExitStack()
         # Our own, too, because that is where `control.ask` looks.
         os.environ["RUNTIME_DIRECTORY"] = str(self._resources.enter_context(runtime_folder()))

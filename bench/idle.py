@@ -72,15 +72,15 @@ def measure(folder: Path, duration_s: float, rate: int, *, sink_up: bool) -> lis
         daemon.wait_until_ready()
         start_s = time.monotonic() - started_s
         start: Row = (f"CPU s of the start, which took {start_s:.1f} s", f"{daemon.cpu_s():.2f}", "")
-        writing = _write_slowly(daemon.socket)
-        _spend(writing, SETTLE_S, rate)
+        writing = write_slowly(daemon.socket)
+        spend(writing, SETTLE_S, rate)
         before = _look(daemon, disk)
-        _spend(writing, duration_s, rate)
+        spend(writing, duration_s, rate)
         after = _look(daemon, disk)
         return [*_rows(daemon, before, after, disk), start]
 
 
-def _write_slowly(path: Path) -> Iterator[None]:
+def write_slowly(path: Path) -> Iterator[None]:
     """Write a line each time that it is asked to go on."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
         channel.connect(str(path))
@@ -90,7 +90,7 @@ def _write_slowly(path: Path) -> Iterator[None]:
                 yield
 
 
-def _spend(writing: Iterator[None], duration_s: float, rate: int) -> None:
+def spend(writing: Iterator[None], duration_s: float, rate: int) -> None:
     """Let a writer write at its pace for a while."""
     started_s = time.monotonic()
     for number in range(1, round(duration_s * rate) + 1):

@@ -1,6 +1,7 @@
 """``config/weatherd.toml`` is what people read: it must load, be whole and be true."""
 
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -48,7 +49,8 @@ EXAMPLES = {
     "Derive": {"temperature", "humidity", "pressure", "wind", "wind_direction"},
     "Limits": {"min", "max", "step", "step_doubtful", "least_change"},  # None: those of the standard
     "Mapped": {"field", "unit", "counter_max"},
-    "Sinks": {"logstash"},
+    "Sinks": {"logstash", "mqtt"},
+    "Mqtt": {"url", "username", "password_file", "tls"},
     "Logstash": {"urls", "username", "password_file", "tls"},
     "Tls": {"ca_file", "cert_file", "key_file"},
     "Panel": {"token_file", "tls"},
@@ -72,9 +74,11 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     write_certificates(tmp_path / "logstash-ca.pem", tmp_path / "station.pem", tmp_path / "station.key")
     write_certificates(tmp_path / "panel-ca.pem", tmp_path / "panel.pem", tmp_path / "panel.key")
     (tmp_path / "logstash-password").write_text("secret\n")
+    (tmp_path / "mqtt-password").write_text("secret\n")
+    shutil.copy(tmp_path / "logstash-ca.pem", tmp_path / "broker-ca.pem")
     (tmp_path / "panel-token").write_text("0123456789abcdef\n")
     text = everything_turned_on().replace("address = 0x77", "address = 0x76", 1)
-    return parse(text.replace('["http://', '["https://'), tmp_path)
+    return parse(text.replace('["http://', '["https://').replace('"mqtt://', '"mqtts://'), tmp_path)
 
 
 def pairs(value: Any, written: Any) -> Iterator[tuple[msgspec.Struct, Mapping[str, Any]]]:

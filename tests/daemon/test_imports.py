@@ -35,7 +35,7 @@ parts = Daemon(settings, structlog.get_logger(), clock=SystemClock(), runtime_fo
 assert parts.sources and parts.sinks
 unwanted = (
     "smbus2", "gpiod", "adafruit_", "importlib.metadata", "weatherd.doctor", "weatherd.testing", "weatherd.panel",
-    "weatherd.history", "aiohttp.web", "prometheus_client",
+    "weatherd.history", "aiohttp.web", "prometheus_client", "aiomqtt", "paho", "weatherd.sinks.mqtt",
 )
 ours = {"jsonlines", "lines"}
 print(sorted(

@@ -83,3 +83,23 @@ def test_a_changed_sink_is_exchanged_alone() -> None:
 def test_what_all_share_begins_the_whole_station_anew(theirs: str, ours: str) -> None:
     """The station's name, the journal, the log and the number of sinks are known to every part."""
     assert planned(theirs, ours) == Plan(whole=True)
+
+
+BROKER = '\n[sinks.mqtt]\nurl = "mqtt://a"\n'
+LOGSTASH = 'urls = ["http://one:8080"]\n'
+
+
+def test_a_broker_comes_and_goes_alone() -> None:
+    """Without a backlog it has no position in the journal, so nobody else need know of it."""
+    assert planned(LOGSTASH, LOGSTASH + BROKER) == Plan(mqtt=True)
+    before = config.parse(BEFORE + BROKER, Path())
+    assert plan(before, config.parse(BEFORE, Path())) == Plan(mqtt=True)
+    assert plan(before, config.parse(BEFORE + BROKER + "commands = true\n", Path())) == Plan(mqtt=True)
+
+
+def test_a_broker_with_a_backlog_is_one_of_the_journals_sinks() -> None:
+    """The journal is opened with their names, so the whole station begins anew."""
+    backlog = config.parse(BEFORE + BROKER + "backlog = true\n", Path())
+    assert plan(config.parse(BEFORE + BROKER, Path()), backlog) == Plan(whole=True)
+    other = config.parse(BEFORE + BROKER + "backlog = true\ncommands = true\n", Path())
+    assert plan(backlog, other) == Plan(mqtt=True)

@@ -509,3 +509,18 @@ async def test_quantities_that_are_known_from_the_opening_on_can_be_missing() ->
     first = bench.observations()[0]
     assert first.observed_at_ms == NOON_MS + 10_000
     assert first.quality == {"illuminance": Quality.MISSING}
+
+
+async def test_a_report_that_is_asked_for_ends_its_period_early() -> None:
+    """What was measured is reported with the present time, and the rest of the period at its end."""
+    bench = Bench()
+    sampler = bench.sampler(FakeSensor())
+    assert not sampler.report_now()
+    async with running(sampler):
+        await bench.clock.advance(4.2)
+        assert sampler.report_now()
+        assert not sampler.report_now()
+        await bench.clock.advance(6.0)
+        early, rest = bench.observations()
+    assert (early.observed_at_ms, early.statistics["air_pressure"].count) == (NOON_MS + 4_200, 4)
+    assert (rest.observed_at_ms, rest.statistics["air_pressure"].count) == (NOON_MS + 10_000, 6)

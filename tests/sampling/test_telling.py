@@ -391,3 +391,15 @@ async def test_arrivals_on_both_sides_of_a_step_are_not_mixed_unless_their_perio
         (cut,) = bench.observations()
     assert cut.statistics["air_temperature"].count == 2
     assert cut.observed_at_ms == NOON_MS + 4_500 + 7_203_000
+
+
+async def test_a_report_that_is_asked_for_does_not_wait_for_its_period() -> None:
+    """What has arrived is reported, of the sensors that were named, and nothing where nothing has."""
+    async with running(Bench(10.0)) as bench:
+        await bench.clock.advance(1.0)
+        await bench.tell(WARM)
+        assert await bench.listener.report_now(()) == 0
+        assert await bench.listener.report_now({"garden"}) == 1
+        assert await bench.listener.report_now({"garden"}) == 0
+        (observation,) = bench.observations()
+    assert observation.values == {"air_temperature": WARM.measurement["air_temperature"]}

@@ -219,6 +219,19 @@ def tls_needs_https(urls: Sequence[Any], tls: object) -> Found:
         yield ("tls",), "goes only together with an https URL"
 
 
+def tls_needs_mqtts(url: str, tls: object) -> Found:
+    """Refuse certificates that no connection would use."""
+    if tls is not None and urlsplit(url).scheme not in {"mqtts", "wss"}:
+        yield ("tls",), "goes only together with an mqtts or wss URL"
+
+
+def what_version_5_has(protocol: str, given: KeysView[str]) -> Found:
+    """Refuse what MQTT 3.1.1 cannot do."""
+    for key in ("session_expiry_s", "message_expiry_s"):
+        if protocol != "5" and key in given:
+            yield (key,), 'goes only together with protocol = "5"'
+
+
 def credentials_fit(username: str | None, password_file: Path | None) -> Found:
     """Refuse a password file that holds no password, before the first attempt does."""
     if username is None or password_file is None:
@@ -335,6 +348,7 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     ),
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
+    schema.Mqtt: (tls_needs_mqtts, what_version_5_has, together("username", "password_file"), credentials_fit),
     schema.PanelTls: (panels_certificate_fits,),
     schema.Panel: (hosts_differ, token_fits),
     schema.Config: (some_sensors, names_differ, addresses_differ, lines_differ, speakers_are_there),

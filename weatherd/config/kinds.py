@@ -92,6 +92,11 @@ PORT_MAX = 65_535
 HOST_NAME_MAX = 253
 """Characters in a host's name (RFC 1035, section 2.3.4)."""
 
+MQTT_SCHEMES = ("mqtt", "mqtts", "ws", "wss")
+
+TOPIC_SIZE_MAX = 200
+"""Bytes of the topic that all of a station's begin with."""
+
 UNIX_PATH_MAX = 107
 """Bytes in the path of a Unix socket (unix(7): 108 with the closing zero)."""
 
@@ -166,6 +171,34 @@ def parse_url(text: str) -> str:
     except ValueError:
         complete = False
     if not complete or not text.isprintable() or re.search(r'[\s<>"{}|\\^`]', text):
+        raise ValueError
+    return text
+
+
+def parse_mqtt_url(text: str) -> str:
+    """Check the URL of a broker; a path goes only with a websocket."""
+    if "@" in text:
+        raise ValueError('a URL may not carry a user or a password ("@"); use username and password_file')
+    try:
+        url = urlsplit(text)
+        _check_host(url.hostname or "")
+        complete = url.scheme in MQTT_SCHEMES and url.port != 0 and not url.netloc.endswith(":")
+    except ValueError:
+        complete = False
+    if not complete or not text.isprintable() or re.search(r'[\s<>"{}|\\^`]', text):
+        raise ValueError
+    if url.scheme in {"mqtt", "mqtts"} and (url.path not in {"", "/"} or url.query or url.fragment):
+        raise ValueError("an mqtt or mqtts URL has no path; topics stand in topic")
+    return text
+
+
+def parse_topic(text: str) -> str:
+    """Check a topic to publish on; ``{station}`` is the only thing in braces (MQTT 5, section 4.7)."""
+    plain = text.replace("{station}", "station")
+    levels = plain.split("/")
+    if len(text.encode()) > TOPIC_SIZE_MAX or not plain.isprintable() or re.search(r"[+#{}\s]", plain):
+        raise ValueError
+    if not all(levels) or plain.startswith("$"):
         raise ValueError
     return text
 
@@ -253,6 +286,16 @@ Duration = Annotated[
     float, Text(parse_duration, 'a number, a space and a unit, such as "30 d" (s, min, h, d)'), Shown(write_duration)
 ]
 Url = Annotated[str, Text(parse_url, "an http or https URL with a host")]
+MqttUrl = Annotated[
+    str, Text(parse_mqtt_url, 'an mqtt, mqtts, ws or wss URL with a host, such as "mqtts://broker.local"')
+]
+Topic = Annotated[
+    str,
+    Text(
+        parse_topic,
+        'a topic such as "weatherd/{station}", without wildcards, spaces or empty levels, of at most 200 bytes',
+    ),
+]
 Listen = Annotated[
     Address | Path, Text(parse_listen, '"127.0.0.1:7433", "[::1]:7433", "localhost:7433" or an absolute path')
 ]

@@ -20,8 +20,10 @@ from weatherd.config.kinds import (
     FilePlace,
     GpioChip,
     HostName,
+    MqttUrl,
     Name,
     PanelListen,
+    Topic,
     Url,
     Username,
 )
@@ -81,7 +83,7 @@ class Journal(Struct, frozen=True):
 
 
 class Tls(Struct, frozen=True):
-    """The authority that Logstash's certificate must come from, and the station's own certificate."""
+    """The authority that the far end's certificate must come from, and the station's own certificate."""
 
     ca_file: ExistingFile | None = None
     cert_file: ExistingFile | None = None
@@ -106,10 +108,31 @@ class Logstash(Struct, frozen=True):
     tls: Tls | None = None
 
 
+class Mqtt(Struct, frozen=True):
+    """An MQTT broker. The password itself is not here: see `weatherd.config.read_password`."""
+
+    url: MqttUrl
+    topic: Topic = "weatherd/{station}"
+    protocol: Literal["5", "3.1.1"] = "5"
+    username: Annotated[str, Meta(pattern=r"[^\0\n\r]{1,256}", description="1 to 256 characters")] | None = None
+    password_file: ExistingFile | None = None
+    tls: Tls | None = None
+    home_assistant: bool = True
+    discovery_prefix: Topic = "homeassistant"
+    backlog: bool = False
+    commands: bool = False
+    keep_alive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
+    session_expiry_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    message_expiry_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    delay_s_max: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    timeout_s: Annotated[float, Meta(ge=1, le=60)] = 10.0
+
+
 class Sinks(Struct, frozen=True):
     """Where the observations go; what is not there is not served."""
 
     logstash: Logstash | None = None
+    mqtt: Mqtt | None = None
 
 
 class PanelTls(Struct, frozen=True):

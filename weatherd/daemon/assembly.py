@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from weatherd.daemon.showing import Showing
     from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Adapter, Bus
+    from weatherd.sinks.mqtt.sink import MqttSink
 
 JOURNAL_DELAY_S_MAX = 10.0
 """A full disk that has been freed is noticed within this time."""
@@ -48,6 +49,9 @@ HISTORY_RETENTION_MS = 10 * 366 * 86_400_000
 """Ten years of minutes and hours: a few MB a year."""
 
 SINK_DELAY_S_FIRST = 2.0
+
+BACKLOG_BATCH_SIZE_MAX = 100
+"""Documents of a backlog that are on their way to an MQTT broker, each in a message of its own."""
 
 LINGER_SHARE_MAX = 0.5
 """Of the commit period, for which a fresh document may wait for company at most."""
@@ -70,6 +74,7 @@ class Parts:
         started_s: The same by the boot clock.
         follower: Who keeps the history; None where the panel, for which it is kept, is turned off.
         showing: Who keeps the panel open, likewise.
+        mqtt: The sink that lives on what is fresh; among `sinks`, with a forwarder, only where it takes a backlog.
     """
 
     settings: config.Config
@@ -99,9 +104,40 @@ class Parts:
     started_s: float
     follower: "Follower | None"
     showing: "Showing | None" = None
+    mqtt: "MqttSink | None" = None
+
+    def start_mqtt(self, settings: config.Config) -> None:
+        """Build the sink MQTT of a configuration, if it has one, in the place of the one there was."""
+        wanted = settings.sinks.mqtt
+        if wanted is None:
+            self.mqtt = None
+            return
+        from weatherd.daemon.publishing import make_mqtt
+
+        self.mqtt = sink = make_mqtt(self, wanted)
+        if not wanted.backlog:
+            return
+        forwarder = Forwarder(
+            sink,
+            self.journal,
+            self.clock,
+            self.log,
+            self.happenings,
+            batch_size_max=BACKLOG_BATCH_SIZE_MAX,
+            linger_s=settings.journal.commit_period_s * LINGER_SHARE_MAX,  # until then it was sent while it was fresh
+            in_flight_max=1,
+            delays=partial(full_jitter, min(SINK_DELAY_S_FIRST, wanted.delay_s_max), wanted.delay_s_max),
+            delays_unwelcome=partial(slowly, wanted.delay_s_max),
+        )
+        self._put(sink, forwarder)
+
+    def _put(self, sink: Sink, forwarder: Forwarder) -> None:
+        """Put a sink in the place of the one of its name."""
+        self.sinks[:] = [*(one for one in self.sinks if one.name != sink.name), sink]
+        self.forwarders[:] = [*(one for one in self.forwarders if one.sink.name != sink.name), forwarder]
 
     def start_sink(self, settings: config.Config) -> Forwarder:
-        """Build the sink of a configuration in the place of the one there was."""
+        """Build the sink Logstash of a configuration in the place of the one there was."""
         assert settings.sinks.logstash is not None
         sink = make_logstash(settings.sinks.logstash, self.clock)
         forwarder = _forwarder(
@@ -113,8 +149,7 @@ class Parts:
             log=self.log,
             happenings=self.happenings,
         )
-        self.sinks[:] = [sink]
-        self.forwarders[:] = [forwarder]
+        self._put(sink, forwarder)
         return forwarder
 
     def exchange_sampling(self, settings: config.Config, change: Plan) -> "Sampling":
@@ -173,7 +208,7 @@ def assemble(
         settings.journal.path,
         encode=DocumentEncoder(settings.station, run_id).encode,
         clock=clock,
-        sinks=[sink.name for sink in sinks],
+        sinks=_names(settings.sinks),
         size_max=settings.journal.size_max,
         retention_s=settings.journal.retention_s,
         when_full=settings.journal.when_full,
@@ -257,6 +292,12 @@ def assemble(
         started_s=clock.boottime_s(),
         follower=None if settings.panel.listen is None else _follower(settings, journal, clock, log),
     )
+
+
+def _names(sinks: config.Sinks) -> list[str]:
+    """Return the sinks that have a position in the journal."""
+    has_one = {"logstash": sinks.logstash is not None, "mqtt": sinks.mqtt is not None and sinks.mqtt.backlog}
+    return [name for name, has in has_one.items() if has]
 
 
 def _follower(settings: config.Config, journal: SqliteJournal, clock: Clock, log: Log) -> "Follower":

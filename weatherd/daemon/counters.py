@@ -209,26 +209,29 @@ def _journal(parts: Parts) -> Iterator[Metric]:
 
 
 def _sinks(parts: Parts) -> Iterator[Metric]:
-    each = {forwarder.sink.name: forwarder for forwarder in parts.forwarders}
+    each = {one["name"]: one for one in status.sinks(parts)}  # among them one that has no forwarder
     states = GaugeMetricFamily("weatherd_sink_state", "1 for the state that a sink is in.", labels=["sink", "state"])
     attempts = CounterMetricFamily(
         "weatherd_sink_attempts", "Attempts since the start, by the answer they had.", labels=["sink", "answer"]
     )
-    for sink, forwarder in each.items():
+    for sink, one in each.items():
         for state in SINK_STATES:
-            states.add_metric([sink, state], state == status.state_of(forwarder))
-        for answer, count in forwarder.sink.attempts.items():
+            states.add_metric([sink, state], state == one["state"])
+        for answer, count in one["attempts"].items():
             attempts.add_metric([sink, answer], count)
     yield from (states, attempts)
-    yield from _entries_of_sinks(each, parts.journal.quarantined)
+    yield from _entries_of_sinks(each, parts.forwarders, parts.journal.quarantined)
 
 
-def _entries_of_sinks(each: Mapping[str, Forwarder], quarantined: Mapping[str, int]) -> Iterator[Metric]:
-    for name, help_text, look in (
-        ("lag", "Entries that a sink does not have yet.", lambda one: one.lag),
-        ("backlog", "Those of them that an outage left behind.", lambda one: one.backlog_count),
+def _entries_of_sinks(
+    each: Mapping[str, Mapping[str, int]], forwarders: Iterable[Forwarder], quarantined: Mapping[str, int]
+) -> Iterator[Metric]:
+    for name, help_text in (
+        ("lag", "Entries that a sink does not have yet."),
+        ("backlog", "Those of them that an outage left behind."),
     ):
-        yield _gauge_each(f"weatherd_sink_{name}_entries", help_text, "sink", _of_each(each, look))
+        values = {sink: one[name] for sink, one in each.items()}
+        yield _gauge_each(f"weatherd_sink_{name}_entries", help_text, "sink", values)
     yield _gauge_each(
         "weatherd_sink_quarantined_documents",
         "Documents that a sink refuses for good, and that are kept here.",
@@ -239,13 +242,13 @@ def _entries_of_sinks(each: Mapping[str, Forwarder], quarantined: Mapping[str, i
         "weatherd_sink_delivered",
         "Documents that a sink has acknowledged since the start.",
         "sink",
-        _of_each(each, lambda one: one.delivered_count),
+        {sink: one["delivered_count"] for sink, one in each.items()},
     )
     yield _counter_each(
         "weatherd_sink_unreadable",
         "Entries that a sink will never have, as the journal was damaged: lost. Since the start.",
         "sink",
-        _of_each(each, lambda one: one.unreadable_count),
+        {forwarder.sink.name: forwarder.unreadable_count for forwarder in forwarders},
     )
 
 

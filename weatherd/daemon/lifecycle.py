@@ -105,9 +105,11 @@ class Daemon:
             from weatherd.daemon.showing import make_showing
 
             self.parts.showing = make_showing(self.parts)
+        self.parts.start_mqtt(settings)
         self._sampling: dict[Loop, asyncio.Task[None]] = {}
         self._recording: asyncio.Task[None] | None = None
         self._forwarding: list[asyncio.Task[None]] = []
+        self._publishing: list[asyncio.Task[None]] = []
         self._is_journal_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
@@ -237,6 +239,7 @@ class Daemon:
         """Start what works on the open journal."""
         self._recording = self._start(group, "recording", self.parts.recorder.run)
         self._start_forwarding(group)
+        self._start_publishing(group)
         self._start(group, "keeping", self.parts.keeper.run)
         self._start(group, "timekeeping", self.parts.timekeeper.run)
         if self.parts.follower is not None:
@@ -266,6 +269,10 @@ class Daemon:
     def _start_forwarding(self, group: asyncio.TaskGroup) -> None:
         self._forwarding = [self._start(group, f"sink {one.sink.name}", one.run) for one in self.parts.forwarders]
 
+    def _start_publishing(self, group: asyncio.TaskGroup) -> None:
+        if self.parts.mqtt is not None:
+            self._publishing = [self._start(group, "publishing", self.parts.mqtt.run)]
+
     async def _reload_until_stopped(self, group: asyncio.TaskGroup) -> None:
         """Read the configuration again whenever that is asked for, until one needs the whole station to begin anew."""
         while not self._stop.is_set():
@@ -292,24 +299,31 @@ class Daemon:
             self._next = settings
             self._log.info("daemon.reloaded", message="the configuration was read again: the station begins anew")
             return
-        if change.sink:
-            await self._exchange_sink(group, settings)
+        if change.sink or change.mqtt:
+            await self._exchange_sinks(group, settings, change)
         await self._exchange_sensors(group, settings, change)
         self.parts.settings = settings
         message = "nothing has changed" if change.is_nothing else "what has changed was started anew"
         self._log.info("daemon.reloaded", message=f"the configuration was read again: {message}")
 
-    async def _exchange_sink(self, group: asyncio.TaskGroup, settings: config.Config) -> None:
-        """Deliver from where the sink before is; what that has under way is sent again, with the same ids and bytes."""
+    async def _exchange_sinks(self, group: asyncio.TaskGroup, settings: config.Config, change: Plan) -> None:
+        """Deliver from where the sinks before are; what those have under way is sent again, with the same ids."""
         before = list(self.parts.sinks)
-        self.parts.start_sink(settings)
-        for task in self._forwarding:
+        if change.sink:
+            self.parts.start_sink(settings)
+        if change.mqtt:
+            self.parts.start_mqtt(settings)
+        ended = [*self._forwarding, *(self._publishing if change.mqtt else ())]
+        for task in ended:
             task.cancel()
-        await asyncio.gather(*self._forwarding, return_exceptions=True)
+        await asyncio.gather(*ended, return_exceptions=True)
         for sink in before:
-            await sink.close()
+            if sink not in self.parts.sinks:
+                await sink.close()
         if self._is_journal_open:
             self._start_forwarding(group)
+            if change.mqtt:
+                self._start_publishing(group)
 
     async def _exchange_sensors(self, group: asyncio.TaskGroup, settings: config.Config, change: Plan) -> None:
         """End what has changed, with what it has measured, and begin what is new; the others go on meanwhile."""
@@ -366,7 +380,8 @@ class Daemon:
     async def _finish_forwarding(self) -> None:
         try:
             async with asyncio.timeout(SINKS_STOP_S):
-                await asyncio.gather(*(forwarder.finish() for forwarder in self.parts.forwarders))
+                fresh = [] if self.parts.mqtt is None else [self.parts.mqtt.finish()]
+                await asyncio.gather(*fresh, *(forwarder.finish() for forwarder in self.parts.forwarders))
         except TimeoutError:
             self._log.info("daemon.forwarding_cut_off", message="what is left is kept and will be sent after a start")
 

@@ -17,18 +17,20 @@ class Plan(NamedTuple):
         whole: Whether the station begins anew, within the process: something that all share has changed.
         stop: The sensors that end, by name.
         start: The sensors that begin, in the order of the configuration.
-        sink: Whether the sink is exchanged.
+        sink: Whether the sink Logstash is exchanged.
+        mqtt: Whether the sink MQTT is exchanged, begins or ends.
     """
 
     whole: bool = False
     stop: frozenset[str] = frozenset()
     start: Sequence[config.Sensor] = ()
     sink: bool = False
+    mqtt: bool = False
 
     @property
     def is_nothing(self) -> bool:
         """Whether all stays as it is."""
-        return not (self.whole or self.stop or self.start or self.sink)
+        return not (self.whole or self.stop or self.start or self.sink or self.mqtt)
 
 
 def plan(before: config.Config, after: config.Config) -> Plan:
@@ -36,7 +38,7 @@ def plan(before: config.Config, after: config.Config) -> Plan:
     shared = [name for name in after.__struct_fields__ if name not in _IN_PLACE]
     if any(getattr(before, name) != getattr(after, name) for name in shared):
         return Plan(whole=True)
-    if (before.sinks.logstash is None) != (after.sinks.logstash is None):
+    if _with_a_position(before.sinks) != _with_a_position(after.sinks):
         return Plan(whole=True)
     streams_before, streams_after = streams(before.sensors), streams(after.sensors)
     stop = frozenset(
@@ -48,7 +50,17 @@ def plan(before: config.Config, after: config.Config) -> Plan:
     start = tuple(
         sensor for key, sensors in streams_after.items() if streams_before.get(key) != sensors for sensor in sensors
     )
-    return Plan(stop=stop, start=start, sink=before.sinks != after.sinks)
+    return Plan(
+        stop=stop,
+        start=start,
+        sink=before.sinks.logstash != after.sinks.logstash,
+        mqtt=before.sinks.mqtt != after.sinks.mqtt,
+    )
+
+
+def _with_a_position(sinks: config.Sinks) -> tuple[bool, bool]:
+    """Tell which sinks have a position in the journal, which is opened with their names."""
+    return sinks.logstash is not None, sinks.mqtt is not None and sinks.mqtt.backlog
 
 
 def streams(sensors: Sequence[config.Sensor]) -> Mapping[Hashable, Sequence[config.Sensor]]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weatherd import __version__
 from weatherd.daemon.assembly import Parts
@@ -13,6 +13,9 @@ from weatherd.model import QUANTITIES
 from weatherd.processing.documents import iso_8601
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import State
+
+if TYPE_CHECKING:
+    from weatherd.sinks.mqtt.sink import MqttSink
 
 
 def status(parts: Parts) -> dict[str, Any]:
@@ -55,7 +58,8 @@ def sensors(parts: Parts) -> list[dict[str, Any]]:
 
 def sinks(parts: Parts) -> list[dict[str, Any]]:
     """Describe each sink."""
-    return [_sink(forwarder, parts) for forwarder in parts.forwarders]
+    described = [_sink(forwarder, parts) for forwarder in parts.forwarders if forwarder.sink is not parts.mqtt]
+    return [*described, *([] if parts.mqtt is None else [_mqtt(parts.mqtt, parts)])]
 
 
 def clock(parts: Parts) -> dict[str, Any]:
@@ -124,14 +128,11 @@ def sentence(parts: Parts) -> str:
     """Sum up the station in one line, for `systemctl status`."""
     states = [sampler.condition.state for sampler in parts.samplers]
     starting = f", {states.count(State.STARTING)} starting" if State.STARTING in states else ""
-    sinks = ", ".join(f"{one.sink.name} {_word(one)}, {one.lag} to send" for one in parts.forwarders)
-    return f"{states.count(State.WORKING)} of {len(states)} sensors work{starting}; {sinks or 'no sink'}"
+    told = [f"{one['name']} {_WORDS[one['state']]}, {one['lag']} to send" for one in sinks(parts)]
+    return f"{states.count(State.WORKING)} of {len(states)} sensors work{starting}; {', '.join(told) or 'no sink'}"
 
 
-def _word(forwarder: Forwarder) -> str:
-    if forwarder.error is not None:
-        return "does not answer"
-    return "answers" if forwarder.sink.attempts else "was not tried yet"
+_WORDS = {"lost": "does not answer", "answers": "answers", "untried": "was not tried yet"}
 
 
 def _journal_error(parts: Parts) -> WeatherdError | None:
@@ -174,6 +175,26 @@ def _sink(forwarder: Forwarder, parts: Parts) -> dict[str, Any]:
         "attempts": dict(forwarder.sink.attempts),
         "attempt_next_in_s": None if next_s is None else max(0.0, round(next_s - parts.clock.boottime_s(), 1)),
         "error": _error(forwarder.error),
+    }
+
+
+def _mqtt(sink: "MqttSink", parts: Parts) -> dict[str, Any]:
+    """Describe the sink that lives on what is fresh, and its forwarder, if it takes a backlog."""
+    forwarder = next((one for one in parts.forwarders if one.sink is sink), None)
+    next_s, since_ms, error = sink.attempt_next_s, sink.error_since_ms, sink.error
+    if error is None and forwarder is not None:
+        error = forwarder.error
+    return {
+        "name": sink.name,
+        "state": "lost" if error else "answers" if sink.attempts else "untried",
+        "since": None if since_ms is None else iso_8601(since_ms),
+        "lag": 0 if forwarder is None else forwarder.lag,
+        "backlog": 0 if forwarder is None else forwarder.backlog_count,
+        "delivered_count": sink.ledger.delivered_count if forwarder is None else forwarder.delivered_count,
+        "quarantined_count": parts.journal.quarantined.get(sink.name, 0),
+        "attempts": dict(sink.attempts),
+        "attempt_next_in_s": None if next_s is None else max(0.0, round(next_s - parts.clock.boottime_s(), 1)),
+        "error": _error(error),
     }
 
 

@@ -1,22 +1,21 @@
 """The station as the panel sees it: the port `weatherd.panel.view.View`, over a station's parts."""
 
-import asyncio
-from collections.abc import Iterator, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from weatherd.daemon import status
 from weatherd.daemon.assembly import Parts
 from weatherd.daemon.counters import Counters
 from weatherd.daemon.drawing import Curve, Drawings
 from weatherd.daemon.following import Follower
+from weatherd.daemon.freshness import stale_s
+from weatherd.daemon.tapping import Tap
 from weatherd.errors import HistoryUnavailable
 from weatherd.history import HOUR_MS, MINUTE_MS, Happened, Series
 from weatherd.history.bins import reduction_of
 from weatherd.model import QUANTITIES, Observation, Reduction
 from weatherd.panel.problems import Problem, bad
 from weatherd.panel.view import Message, Read, Shape, Wanted
-from weatherd.processing.documents import DATASET_EVENT, Document, decode, iso_8601, rounded, time_ms_of
+from weatherd.processing.documents import DATASET_EVENT, Document, iso_8601, rounded, time_ms_of
 from weatherd.sampling.newest import recalled, value_of
 
 STEPS_MAX = 2000
@@ -28,19 +27,8 @@ STEPS_MAX_OF_ALL = 40_000
 STEPS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000)
 """What is taken where nobody says a step: what divides an hour, a day, a week or thirty days, in seconds."""
 
-STALE_S_MIN = 60.0
-STALE_PERIODS = 3
-STALE_S_OF_A_SOURCE = 300.0
-"""For a source that sends as it likes: the slowest radio sensors do so each few minutes."""
-
 CHANGE_AROUND_MS = 5 * MINUTE_MS
 """So far from an hour ago may lie what stands for it."""
-
-DECODED_AT_ONCE_MAX = 20
-"""Documents that are decoded on the loop; more go to a thread."""
-
-READ_MAX = 500
-"""Documents that one reading of the journal gives."""
 
 
 class StationView:
@@ -56,6 +44,7 @@ class StationView:
         self._parts = parts
         self._follower = follower
         self._drawings = Drawings(follower, parts.clock)
+        self._tap = Tap(parts.journal)
         self._counters = Counters(parts)
         self._an_hour_ago: dict[Series, tuple[int, float | None]] = {}
 
@@ -96,7 +85,7 @@ class StationView:
         for sampler in list(self._parts.samplers):
             sensor = sampler.condition.sensor
             for quantity, observation in sampler.condition.newest.items():
-                shown = _value(sensor, quantity, observation, now_ms, _stale_s(periods_s.get(sensor, 0.0)))
+                shown = _value(sensor, quantity, observation, now_ms, stale_s(periods_s.get(sensor, 0.0)))
                 before = await self._value_an_hour_ago(Series(sensor, quantity), now_ms)
                 change = None if before is None or shown["value"] is None else shown["value"] - before
                 values.append({**shown, "change_1h": None if change is None else rounded(quantity, change)})
@@ -130,24 +119,15 @@ class StationView:
     @property
     def last_seq(self) -> int:
         """The seq of the newest entry of the journal."""
-        return self._parts.journal.last_seq
+        return self._tap.last_seq
 
     async def wait_beyond(self, seq: int) -> None:
         """Wait until the journal has an entry with a higher seq."""
-        await self._parts.journal.wait_beyond(seq)
+        await self._tap.wait_beyond(seq)
 
     async def read(self, seq: int) -> Read:
         """Return some entries of the journal from a seq on."""
-        run = await self._parts.journal.run_at(seq)
-        if run is None:
-            return Read((), max(seq, self.last_seq))
-        first_seq = max(seq, run.first_seq)
-        documents = run.documents[first_seq - run.first_seq :][:READ_MAX]
-        if len(documents) > DECODED_AT_ONCE_MAX:
-            messages = await asyncio.to_thread(lambda: list(_messages(first_seq, documents)))
-        else:
-            messages = list(_messages(first_seq, documents))
-        return Read(messages, first_seq + len(documents) - 1)
+        return Read(*await self._tap.read(seq, _message))
 
     async def _value_an_hour_ago(self, series: Series, now_ms: int) -> float | None:
         """Return what a quantity was an hour ago; looked up once a minute, and None where it is not known."""
@@ -168,11 +148,7 @@ class StationView:
         return known[1]
 
 
-def _stale_s(report_period_s: float) -> float:
-    return max(STALE_PERIODS * report_period_s, STALE_S_MIN) if report_period_s else STALE_S_OF_A_SOURCE
-
-
-def _value(sensor: str, quantity: str, observation: Observation, now_ms: int, stale_s: float) -> Shape:
+def _value(sensor: str, quantity: str, observation: Observation, now_ms: int, stale_after_s: float) -> Shape:
     known = QUANTITIES.get(quantity)
     age_s = (now_ms - observation.observed_at_ms) / 1000
     return {
@@ -182,7 +158,7 @@ def _value(sensor: str, quantity: str, observation: Observation, now_ms: int, st
         **_numbers(quantity, observation),
         "observed_at": iso_8601(observation.observed_at_ms),
         "age_s": age_s,
-        "stale": abs(age_s) > stale_s,
+        "stale": abs(age_s) > stale_after_s,
         "labels": dict(observation.labels),
     }
 
@@ -224,16 +200,6 @@ def _event(one: Happened) -> Shape:
         "reason": one.reason,
         "message": one.message,
     }
-
-
-def _messages(first_seq: int, documents: Sequence[bytes]) -> Iterator[Message]:
-    """Yield what documents tell; those that are gone, or of another version, tell nothing."""
-    for seq, encoded in enumerate(documents, first_seq):
-        try:
-            document = decode(encoded)
-            yield _message(seq, document)
-        except (msgspec.DecodeError, ValueError):
-            continue
 
 
 def _message(seq: int, document: Document) -> Message:

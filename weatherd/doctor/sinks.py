@@ -28,11 +28,16 @@ _HINT = "look into the log of what answers there: Logstash, or a proxy before it
 
 
 async def examine(settings: config.Config, clock: Clock) -> Sequence[Finding]:
-    """Try every url, all at the same time."""
-    logstash = settings.sinks.logstash
-    if logstash is None:
+    """Try every url, and the broker, all at the same time."""
+    logstash, mqtt = settings.sinks.logstash, settings.sinks.mqtt
+    if logstash is None and mqtt is None:
         return [ok("sink", "sinks", "none: observations stay in the journal")]
-    attempts = [bounded("sink", "logstash", _attempt(logstash, url, clock), CHECK_S_MAX) for url in logstash.urls]
+    urls = () if logstash is None else logstash.urls
+    attempts = [bounded("sink", "logstash", _attempt(logstash, url, clock), CHECK_S_MAX) for url in urls if logstash]
+    if mqtt is not None:
+        from weatherd.doctor import broker  # noqa: PLC0415 - 5 MB, for those who have one
+
+        attempts.append(bounded("sink", "mqtt", broker.examine(mqtt, settings.station.id), CHECK_S_MAX))
     return [finding for findings in await asyncio.gather(*attempts) for finding in findings]
 
 

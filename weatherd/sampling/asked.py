@@ -129,6 +129,13 @@ class AskedSampler:
         self._report(self._period_end or stamp(self._clock))
         await self._sensor.close()
 
+    def report_now(self) -> bool:
+        """Report what was measured since the last report, before its period is over; tell whether there was any."""
+        if self._reducer.empty:
+            return False
+        self._report(stamp(self._clock))
+        return True
+
     async def _sample(self) -> None:
         failures = 0
         self._ticks.pause()

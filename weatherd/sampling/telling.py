@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from weatherd.errors import SourceEnded
 from weatherd.model import Arrival, Event, Observation
@@ -147,6 +147,13 @@ class Listener:
         for sampler in self._samplers.values():
             self._unqueued.extend(sampler.report())
         await self._queue.put(self._unqueued)
+
+    async def report_now(self, sensors: Collection[str]) -> int:
+        """Report what arrived about some sensors since their last reports; return how many observations that made."""
+        made = [observation for name in sensors for observation in self._samplers[name].report()]
+        self._unqueued.extend(made)
+        await self._queue.put(self._unqueued)
+        return len(made)
 
     async def _listen(self) -> None:
         delays = self._new_delays()

@@ -1,0 +1,42 @@
+"""A sensor that has fallen silent, as MQTT sees it; all else is in tests/mqtt, with a real broker."""
+
+from pathlib import Path
+
+from tests.fakes import FakeClock, quiet_log
+from tests.mqtt.brokers import settings_of
+from weatherd.daemon import Daemon
+from weatherd.daemon.publishing import StationNow
+from weatherd.model import Arrival
+from weatherd.sampling.telling import ToldSampler
+
+
+async def test_a_source_that_falls_silent_is_no_longer_there(tmp_path: Path) -> None:
+    """Nobody is told that a radio sensor has no battery any more: after five minutes it is not there."""
+    clock = FakeClock()
+    settings = settings_of(tmp_path, "mqtt://127.0.0.1:1")
+    daemon = Daemon(settings, quiet_log(), clock=clock, runtime_folder=tmp_path)  # type: ignore[arg-type]  # a fake
+    now = StationNow(daemon.parts)
+
+    def is_there() -> bool:
+        return next(sensor.is_there for sensor in now.sensors() if sensor.name == "garden")
+
+    assert not is_there()
+    garden = daemon.parts.samplers[1]
+    assert isinstance(garden, ToldSampler)
+    assert len(list(garden.take([Arrival({"air_temperature": 20.0})]))) == 1
+    assert is_there()
+    await clock.advance(300.0)
+    assert is_there()
+    await clock.advance(1.0)
+    assert not is_there()
+
+
+async def test_without_a_backlog_the_journal_knows_nothing_of_the_broker(tmp_path: Path) -> None:
+    """It holds no position there, so an outage of the broker neither fills it nor has it synced."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    fresh = Daemon(settings_of(tmp_path / "a", "mqtt://a"), quiet_log(), runtime_folder=tmp_path / "a")
+    settings = settings_of(tmp_path / "b", "mqtt://a", "backlog = true")
+    backlog = Daemon(settings, quiet_log(), runtime_folder=tmp_path / "b")
+    assert ([sink.name for sink in fresh.parts.sinks], fresh.parts.forwarders) == ([], [])
+    assert [forwarder.sink for forwarder in backlog.parts.forwarders] == [backlog.parts.mqtt]

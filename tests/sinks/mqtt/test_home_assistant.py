@@ -1,0 +1,142 @@
+import re
+from typing import Any
+
+import pytest
+
+from weatherd.model import QUANTITIES, Station
+from weatherd.sinks.mqtt.home_assistant import Shown, discovery, emptied, remembered
+from weatherd.sinks.mqtt.topics import Topics
+
+TOPICS = Topics("weatherd/porto-alegre-01")
+STATION = Station("porto-alegre-01", "Porto Alegre")
+EVERYTHING = Shown("field-1", tuple(QUANTITIES), 60.0)
+
+# Source: Home Assistant's MQTT integration, the schemas of sensor and binary_sensor by discovery, checked against
+# 2025.1 and 2026.11; only what we use.
+REQUIRED = {"platform", "unique_id", "state_topic", "availability"}
+KNOWN = REQUIRED | {
+    "availability_mode",
+    "default_entity_id",
+    "device_class",
+    "entity_category",
+    "expire_after",
+    "icon",
+    "json_attributes_topic",
+    "name",
+    "state_class",
+    "suggested_display_precision",
+    "unit_of_measurement",
+    "value_template",
+}
+ONLY_OF_SENSORS = {"state_class", "suggested_display_precision", "unit_of_measurement"}
+
+
+def entities(*sensors: Shown) -> dict[str, dict[str, Any]]:
+    return discovery(STATION, "1.2.3", TOPICS, sensors)["components"]
+
+
+def test_the_message_has_what_is_required() -> None:
+    """A device with an identifier, an origin with a name, and components."""
+    config = discovery(STATION, "1.2.3", TOPICS, [])
+    assert config.keys() == {"device", "origin", "components", "qos"}
+    assert config["device"] == {
+        "identifiers": ["weatherd-porto-alegre-01"],
+        "name": "Porto Alegre",
+        "manufacturer": "weatherd",
+        "model": "weather station",
+        "sw_version": "1.2.3",
+    }
+    assert config["origin"] == {"name": "weatherd", "sw_version": "1.2.3"}
+
+
+@pytest.mark.parametrize(("key", "entity"), entities(EVERYTHING).items())
+def test_an_entity_has_only_fields_that_home_assistant_knows(key: str, entity: dict[str, Any]) -> None:
+    """All that are required, none that is unknown, and none that only a sensor may have elsewhere."""
+    assert entity.keys() >= REQUIRED
+    assert entity.keys() <= KNOWN
+    assert entity["platform"] in {"sensor", "binary_sensor"}
+    if entity["platform"] == "binary_sensor":
+        assert not entity.keys() & ONLY_OF_SENSORS
+    domain, _, name = entity["default_entity_id"].partition(".")
+    assert domain == entity["platform"]
+    assert re.fullmatch(r"[a-z0-9_]+", name)
+    assert re.fullmatch(r"mdi:[a-z-]+", entity.get("icon", "mdi:x"))
+
+
+def test_each_quantity_has_a_topic_of_its_own() -> None:
+    """Any message on a topic keeps its entity from expiring, so a shared one would hide what has died."""
+    expiring = [entity["state_topic"] for entity in entities(EVERYTHING).values() if "expire_after" in entity]
+    assert len(expiring) == len(set(expiring)) == len(QUANTITIES)
+
+
+def test_an_entity_is_there_only_with_its_station_and_its_sensor() -> None:
+    """Both have to be online, and news has to come."""
+    entity = entities(Shown("field-1", ["air_pressure"], 90.0))["field-1.air_pressure"]
+    assert entity["availability_mode"] == "all"
+    assert [one["topic"] for one in entity["availability"]] == [
+        "weatherd/porto-alegre-01/availability",
+        "weatherd/porto-alegre-01/field-1/availability",
+    ]
+    assert entity["expire_after"] == 90
+
+
+def test_a_wind_direction_is_an_angle() -> None:
+    """As a plain measurement its mean of 350 and 10 degrees would be 180."""
+    entity = entities(EVERYTHING)["field-1.wind_from_direction"]
+    assert (entity["device_class"], entity["state_class"]) == ("wind_direction", "measurement_angle")
+    assert entity["unit_of_measurement"] == "°"
+
+
+def test_diagnostics_are_diagnostic_and_never_expire() -> None:
+    """Lag, clock, last restart and version stand apart from the weather."""
+    found = entities()
+    assert found.keys() == {"lag", "clock", "restart", "version"}
+    for entity in found.values():
+        assert entity["entity_category"] == "diagnostic"
+        assert entity["state_topic"] == "weatherd/porto-alegre-01/status"
+        assert "expire_after" not in entity
+
+
+def test_ids_are_unique_where_names_are_alike() -> None:
+    """A name may end as a quantity begins."""
+    found = entities(Shown("a", tuple(QUANTITIES), 60), Shown("a_uncorrected", tuple(QUANTITIES), 60))
+    ids = [entity["unique_id"] for entity in found.values()]
+    assert len(ids) == len(set(ids)) == 2 * len(QUANTITIES) + 4
+
+
+def test_what_left_the_configuration_is_removed_by_its_platform_alone() -> None:
+    """So Home Assistant forgets the entity, and the others stay as they are."""
+    before = discovery(STATION, "1", TOPICS, [Shown("old", ["humidex"], 60), Shown("new", ["humidex"], 60)])
+    now = discovery(STATION, "1", TOPICS, [Shown("new", ["humidex"], 60)])
+    removing = emptied(before, now)
+    assert removing is not None
+    assert removing["components"]["old.humidex"] == {"platform": "sensor"}
+    assert {key: one for key, one in removing["components"].items() if key != "old.humidex"} == now["components"]
+
+
+def test_nothing_is_removed_where_nothing_is_gone() -> None:
+    """There is nothing to send then."""
+    now = discovery(STATION, "1", TOPICS, [EVERYTHING])
+    assert emptied(now, now) is None
+
+
+@pytest.mark.parametrize("strange", [{}, {"components": []}, {"components": {"x": 1}}, {"components": {"x": {}}}])
+def test_a_strange_message_on_our_topic_removes_nothing(strange: dict[str, Any]) -> None:
+    """Anybody may have written it."""
+    assert emptied(strange, discovery(STATION, "1", TOPICS, [])) is None
+    assert remembered(strange, {"a": None}) == {"a": set()}
+
+
+def test_what_was_told_of_a_sensor_is_remembered_while_it_is_configured() -> None:
+    """A heat index in winter is not there at the start, and its entity, with all that people changed, must not go."""
+    before = discovery(STATION, "1", TOPICS, [Shown("a", ["air_temperature", "heat_index_of_air_temperature"], 60)])
+    assert remembered(before, {"a": None, "b": None}) == {
+        "a": {"air_temperature", "heat_index_of_air_temperature"},
+        "b": set(),
+    }
+
+
+def test_what_a_sensor_no_longer_measures_is_not_remembered() -> None:
+    """A quantity that was taken out of its table goes, and what is derived stays."""
+    before = discovery(STATION, "1", TOPICS, [Shown("a", ["air_pressure", "humidex", "wind_speed"], 60)])
+    assert remembered(before, {"a": ["air_pressure"]}) == {"a": {"air_pressure", "humidex"}}

@@ -1,0 +1,82 @@
+"""Following commands: each is logged and answered, and none is worth more than a little time."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from weatherd.errors import WeatherdError
+from weatherd.ports import Clock
+from weatherd.sinks.mqtt.commands import Allowance, BadCommand, Command, answer, parse, response_topic, shown
+from weatherd.sinks.mqtt.connection import Received
+from weatherd.sinks.mqtt.messages import Message
+from weatherd.sinks.mqtt.port import StationNow
+from weatherd.sinks.mqtt.telling import Teller
+from weatherd.sinks.mqtt.topics import Topics
+
+WORK_S_MAX = 10.0
+"""For one command."""
+
+
+class Send(Protocol):
+    """Publishes."""
+
+    async def __call__(self, messages: Sequence[Message], *, correlation: bytes | None = None) -> bool:
+        """Tell whether the broker has taken everything."""
+        ...
+
+
+class Commander:
+    """
+    Follow commands, one after the other.
+
+    Args:
+        station: Who follows.
+        topics: Where it answers.
+        clock: The station's clock.
+        teller: Where people read of it.
+    """
+
+    def __init__(self, station: StationNow, topics: Topics, clock: Clock, teller: Teller) -> None:
+        self._station = station
+        self._topics = topics
+        self._clock = clock
+        self._teller = teller
+        self._allowance = Allowance(clock.boottime_s())
+
+    async def follow(self, request: Received, send: Send) -> None:
+        """
+        Follow a command, and answer; one that comes too soon after others is answered by nothing but the log.
+
+        Raises:
+            Unreachable: If the answer finds no connection.
+        """
+        what = shown(request.payload)
+        if request.is_retained:
+            self._teller.refused(what, "it is retained: nobody knows when it was meant")
+            return
+        if not self._allowance.take(self._clock.boottime_s()):
+            self._teller.refused(what, "too many in too short a time")
+            return
+        body = await self._outcome(request.payload, what)
+        topic = response_topic(self._topics, request.response_topic)
+        await send([Message(topic, body)], correlation=request.correlation)
+
+    async def _outcome(self, payload: bytes, what: str) -> bytes:
+        try:
+            command = parse(payload)
+            async with asyncio.timeout(WORK_S_MAX):
+                count = await self._do(command)
+        except (BadCommand, WeatherdError, TimeoutError) as error:
+            why = str(error) or f"not done within {WORK_S_MAX:g} s"
+            self._teller.refused(what, why)
+            return answer(what, error=why)
+        self._teller.commanded(what, f"{count} done")
+        return answer(command.command, count=count)
+
+    async def _do(self, command: Command) -> int:
+        if command.command == "requeue":
+            return await self._station.requeue()
+        try:
+            return await self._station.report(command.sensor)
+        except KeyError:
+            raise BadCommand(f"there is no sensor {command.sensor!r}") from None

@@ -1,0 +1,176 @@
+"""
+What Home Assistant is told of the station: one retained message for all of it, by device.
+
+Each quantity is an entity with a topic of its own, since any message on a topic keeps all its entities from expiring,
+and is available only while the station and its sensor are. Names are English: Home Assistant translates no names that
+come over MQTT, and everybody may rename an entity there.
+
+Source:
+    Home Assistant, ``homeassistant/components/mqtt``: discovery.py, schemas.py, sensor.py, of 2026.11 and 2025.1.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from weatherd.model import QUANTITIES, Station
+from weatherd.sinks.mqtt.faces import face_of
+from weatherd.sinks.mqtt.topics import Topics
+
+Config = dict[str, Any]
+"""The body of a discovery message."""
+
+
+class Shown(NamedTuple):
+    """
+    A sensor as it is told.
+
+    Attributes:
+        name: Its name in the configuration.
+        quantities: What it was seen to observe.
+        expire_after_s: Without news for so long, its values are no longer shown.
+    """
+
+    name: str
+    quantities: Collection[str]
+    expire_after_s: float
+
+
+def discovery(station: Station, version: str, topics: Topics, sensors: Sequence[Shown]) -> Config:
+    """Return what is told of a station."""
+    components: Config = dict(_diagnostics(station.id, topics))
+    for sensor in sensors:
+        for quantity in sorted(sensor.quantities):
+            components[_key(sensor.name, quantity)] = _entity(station.id, topics, sensor, quantity)
+    return {
+        "device": {
+            "identifiers": [f"weatherd-{station.id}"],
+            "name": station.name or station.id,
+            "manufacturer": "weatherd",
+            "model": "weather station",
+            "sw_version": version,
+        },
+        "origin": {"name": "weatherd", "sw_version": version},
+        "components": components,
+        "qos": 1,
+    }
+
+
+def remembered(before: Config, sensors: Mapping[str, Collection[str] | None]) -> Mapping[str, set[str]]:
+    """
+    Return what an earlier discovery told that still may be observed, though it was not since the start.
+
+    Args:
+        before: The earlier discovery.
+        sensors: By name, the quantities that the configuration lets it measure; None if it does not tell. What is
+            derived from them depends on the weather, and is remembered in any case.
+
+    Returns:
+        By sensor, its quantities.
+    """
+    told = before.get("components")
+    keys = set(told) if isinstance(told, dict) else set()
+    return {
+        sensor: {
+            quantity
+            for quantity in QUANTITIES
+            if _key(sensor, quantity) in keys
+            and (measured is None or quantity in measured or quantity not in _MEASURED_ONLY)
+        }
+        for sensor, measured in sensors.items()
+    }
+
+
+def emptied(before: Config, now: Config) -> Config | None:
+    """Return the discovery that removes the entities which are there no longer; None if there are none."""
+    told = before.get("components")
+    gone = {
+        key: {"platform": component["platform"]}
+        for key, component in (told.items() if isinstance(told, dict) else ())
+        if key not in now["components"] and isinstance(component, dict) and isinstance(component.get("platform"), str)
+    }
+    return {**now, "components": {**now["components"], **gone}} if gone else None
+
+
+_MEASURED_ONLY = frozenset(
+    {
+        "air_temperature",
+        "relative_humidity",
+        "air_pressure",
+        "illuminance",
+        "rainfall_amount",
+        "surface_downwelling_shortwave_flux_in_air",
+        "wind_speed",
+        "wind_from_direction",
+    }
+)
+"""What nobody derives: it comes from a sensor that has it in its configuration, or not at all."""
+
+
+def _key(sensor: str, quantity: str) -> str:
+    return f"{sensor}.{quantity}"
+
+
+def _entity(station_id: str, topics: Topics, sensor: Shown, quantity: str) -> Config:
+    face = face_of(quantity)
+    optional = {
+        "device_class": face.device_class,
+        "state_class": face.state_class,
+        "unit_of_measurement": face.unit,
+        "icon": face.icon,
+        "entity_category": "diagnostic" if face.is_diagnostic else "",
+    }
+    return {
+        "platform": "sensor",
+        "unique_id": f"weatherd.{station_id}.{sensor.name}.{quantity}",
+        "default_entity_id": f"sensor.{_slug(station_id)}_{_slug(sensor.name)}_{quantity}",
+        "name": f"{sensor.name} {face.name}",
+        "state_topic": topics.state(sensor.name, quantity),
+        "json_attributes_topic": topics.attributes(sensor.name, quantity),
+        "suggested_display_precision": face.digits,
+        "expire_after": round(sensor.expire_after_s),
+        "availability": [{"topic": topics.availability}, {"topic": topics.available(sensor.name)}],
+        "availability_mode": "all",
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+def _diagnostics(station_id: str, topics: Topics) -> Iterator[tuple[str, Config]]:
+    told: Mapping[str, Config] = {
+        "lag": {
+            "name": "entries to send",
+            "value_template": "{{ value_json.lag }}",
+            "state_class": "measurement",
+            "icon": "mdi:tray-full",
+        },
+        "clock": {
+            "platform": "binary_sensor",
+            "name": "clock synchronised",
+            "value_template": "{{ 'ON' if value_json.clock_synchronized else 'OFF' }}",
+            "icon": "mdi:clock-check-outline",
+        },
+        "restart": {
+            "name": "last restart",
+            "value_template": "{{ value_json.started_at }}",
+            "device_class": "timestamp",
+        },
+        "version": {"name": "version", "value_template": "{{ value_json.version }}", "icon": "mdi:tag-outline"},
+    }
+    for key, fields in told.items():
+        platform = fields.get("platform", "sensor")
+        yield (
+            key,
+            {
+                "platform": platform,
+                "unique_id": f"weatherd.{station_id}.{key}",
+                "default_entity_id": f"{platform}.{_slug(station_id)}_{key}",
+                "state_topic": topics.status,
+                "entity_category": "diagnostic",
+                "availability": [{"topic": topics.availability}],
+                **fields,
+            },
+        )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]", "_", name)

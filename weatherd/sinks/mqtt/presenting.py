@@ -1,0 +1,72 @@
+"""What Home Assistant was told, and what it has to be told now. Without I/O."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+
+from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, remembered
+from weatherd.sinks.mqtt.messages import Message
+from weatherd.sinks.mqtt.port import SensorNow, StationNow
+from weatherd.sinks.mqtt.topics import Topics, discovery_topic
+
+_encoder = msgspec.json.Encoder()
+
+
+class Presentation:
+    """
+    Present a station to Home Assistant.
+
+    What was told before is read back from the broker, where it is retained, so nothing has to be kept on the card.
+
+    Args:
+        station: Who is presented.
+        topics: Its topics.
+        prefix: Home Assistant's.
+    """
+
+    def __init__(self, station: StationNow, topics: Topics, prefix: str) -> None:
+        self.topic = discovery_topic(prefix, station.station.id)
+        self._station = station
+        self._topics = topics
+        self._remembered: Mapping[str, Collection[str]] = {}
+        self._told: Mapping[str, Any] | None = None
+        self._config_told: Config | None = None
+
+    def forget(self) -> None:
+        """Let all be told anew."""
+        self._told = None
+
+    def due(self) -> list[Message]:
+        """Return the discovery, if something in it is new since it was told."""
+        known = {sensor.name: self._quantities(sensor) for sensor in self._station.sensors()}
+        if known == self._told:
+            return []
+        self._told = known
+        return self._messages(self._config_told)
+
+    def take_back(self, payload: bytes) -> list[Message]:
+        """Learn from what is retained there; return what removes the entities that are gone, if there are some."""
+        try:
+            before = msgspec.json.decode(payload, type=Config)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return []
+        self._remembered = remembered(before, {one.name: one.measured for one in self._station.sensors()})
+        messages = self._messages(before)
+        return messages if len(messages) > 1 else []
+
+    def _messages(self, before: Config | None) -> list[Message]:
+        """Return the discovery, and before it, if entities are gone, the one that removes them."""
+        now = self._config_told = self._config()
+        removing = None if before is None else emptied(before, now)
+        return [self._message(one) for one in (removing, now) if one is not None]
+
+    def _config(self) -> Config:
+        sensors = [Shown(one.name, self._quantities(one), one.stale_s) for one in self._station.sensors()]
+        return discovery(self._station.station, self._station.version, self._topics, sensors)
+
+    def _quantities(self, sensor: SensorNow) -> Collection[str]:
+        return {*sensor.newest, *self._remembered.get(sensor.name, ())}
+
+    def _message(self, config: Config) -> Message:
+        return Message(self.topic, _encoder.encode(config), is_retained=True, expires=False)

@@ -1,0 +1,298 @@
+"""
+What goes on over one connection: presence, discovery, what is fresh, and what others say to us.
+
+Everything is told by one loop, in this order, so that nobody hears of a value before he hears of its sensor:
+
+    online, sensors' availability, discovery, status     when the connection is made, and when they change
+    the current values                                   when the connection is made, and after Home Assistant's birth
+    what the journal takes                               as it comes
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from weatherd.errors import JournalError, SinkError, Unwelcome
+from weatherd.model import Observation
+from weatherd.ports import Clock
+from weatherd.processing.documents import DATASET_EVENT, DATASET_OBSERVATION, Document
+from weatherd.sampling.newest import recalled
+from weatherd.sinks.mqtt.answers import refused_message
+from weatherd.sinks.mqtt.commanding import Commander
+from weatherd.sinks.mqtt.connection import Connection, Received
+from weatherd.sinks.mqtt.ledger import Ledger
+from weatherd.sinks.mqtt.messages import OFFLINE, Message, availability, happened, observed
+from weatherd.sinks.mqtt.port import SensorNow, StationNow
+from weatherd.sinks.mqtt.presenting import Presentation
+from weatherd.sinks.mqtt.telling import Teller
+from weatherd.sinks.mqtt.topics import Topics
+from weatherd.waiting import first_of
+
+LOOK_PERIOD_S = 1.0
+"""Between two looks at what may change by itself, such as a sensor that falls silent."""
+
+STATUS_PERIOD_S = 60.0
+"""Between two messages of how the station is, unless its clock changes; a twin is noticed within this time."""
+
+FRESH_MAX = 200
+"""Entries that may wait to be published; of more, the newest."""
+
+BIRTH_DELAY_S_MAX = 5.0
+"""Home Assistant is answered within this time, at random: a thousand stations hear its birth message at once."""
+
+SETTLE_S = 2.0
+"""For Home Assistant to subscribe, between discovery and the current values, which are not retained."""
+
+ALIVE = b"online"
+
+
+class Session:
+    """
+    Talk over a connection until it ends.
+
+    Args:
+        connection: Open.
+        station: What there is to tell.
+        topics: Where.
+        birth: Home Assistant's birth topic; None without Home Assistant.
+        presentation: Tells it of the station; None likewise.
+        commander: Follows commands; None if they are off.
+        ledger: Keeps count.
+        teller: Where people hear of it.
+        clock: The station's clock.
+        uniform: Draws the delay behind a birth message; tests pass their own.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        station: StationNow,
+        topics: Topics,
+        *,
+        birth: str | None,
+        presentation: Presentation | None,
+        commander: Commander | None,
+        ledger: Ledger,
+        teller: Teller,
+        clock: Clock,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._connection = connection
+        self._station = station
+        self._topics = topics
+        self._birth = birth
+        self._presentation = presentation
+        self._commander = commander
+        self._ledger = ledger
+        self._teller = teller
+        self._clock = clock
+        self._uniform = uniform
+        self._there: dict[str, bool] = {}
+        self._due: list[Message] = []
+        self._birth_due_s: float | None = None
+        self._values_due_s: float | None = None
+        self._status_due_s = 0.0
+        self._synchronized: bool | None = None
+        self._stirred = asyncio.Event()
+        self._went_on = asyncio.Event()
+
+    async def run(self) -> None:
+        """
+        Talk until cancelled.
+
+        Raises:
+            Unreachable: When the connection ends.
+            Unwelcome: When the broker ends it for good.
+        """
+        self._ledger.begin(self._station.last_seq)
+        wanted = list(self._subscriptions())
+        for topic in await self._connection.subscribe(wanted):
+            self._teller.not_heard(topic)
+        if self._presentation is not None:
+            self._presentation.forget()
+        self._values_due_s = self._clock.boottime_s() + (SETTLE_S if self._presentation else 0)
+        self._due.append(availability(self._topics.availability, is_there=True))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen())
+                group.create_task(self._tell())
+        except ExceptionGroup as failures:  # a connection that ends is noticed by both
+            ended, mistakes = failures.split(SinkError)
+            if ended is None or mistakes is not None:
+                raise
+            raise ended.exceptions[0] from None
+
+    def farewell(self) -> Sequence[Message]:
+        """Return the last words of a station that stops."""
+        return [availability(self._topics.availability, is_there=False)]
+
+    async def wait_until(self, seq: int) -> None:
+        """Wait until everything up to a seq was looked at; cancel it if the connection ends."""
+        while self._ledger.position < seq:
+            self._went_on.clear()
+            await self._went_on.wait()
+
+    async def send(self, messages: Sequence[Message], *, correlation: bytes | None = None) -> bool:
+        """Publish; tell whether the broker has taken everything. Raises Unreachable."""
+        refusals = await self._connection.send(messages, correlation=correlation)
+        refused = {refusal.topic for refusal in refusals}
+        for message in messages:
+            if message.topic not in refused:
+                self._ledger.taken(message.topic)
+        for refusal in refusals:
+            error = refused_message(self._connection.shown, refusal)
+            self._ledger.not_taken(refusal.topic, error)
+            self._teller.not_taken(refusal.topic, error)
+        return not refusals
+
+    def _subscriptions(self) -> Iterator[str]:
+        yield self._topics.availability
+        yield self._topics.available("+")
+        yield self._topics.status
+        if self._birth is not None and self._presentation is not None:
+            yield self._birth
+            yield self._presentation.topic
+        if self._commander is not None:
+            yield self._topics.command
+
+    async def _tell(self) -> None:
+        while True:
+            self._stirred.clear()
+            sensors = {sensor.name: sensor for sensor in self._station.sensors()}
+            messages = [*self._take_due(), *self._presence(sensors), *self._discovery(), *self._status()]
+            if messages:
+                await self.send(messages)
+            if self._is_due(self._values_due_s):
+                self._values_due_s = None
+                await self.send(list(self._current(sensors)))
+            try:
+                await self._tell_fresh(sensors)
+            except JournalError:  # `weatherd status` tells it
+                await self._clock.sleep(LOOK_PERIOD_S)
+            await first_of(
+                self._station.wait_beyond(self._ledger.position),
+                self._stirred.wait(),
+                self._clock.sleep(LOOK_PERIOD_S),
+            )
+
+    def _take_due(self) -> Sequence[Message]:
+        due, self._due = self._due, []
+        return due
+
+    def _is_due(self, at_s: float | None) -> bool:
+        return at_s is not None and self._clock.boottime_s() >= at_s
+
+    def _presence(self, sensors: Mapping[str, SensorNow]) -> Iterator[Message]:
+        for name, sensor in sensors.items():
+            if self._there.get(name) is not sensor.is_there:
+                self._there[name] = sensor.is_there
+                yield availability(self._topics.available(name), is_there=sensor.is_there)
+        for name in self._there.keys() - sensors.keys():
+            del self._there[name]
+            yield Message(self._topics.available(name), b"", is_retained=True, expires=False)
+
+    def _discovery(self) -> Sequence[Message]:
+        if self._presentation is None:
+            return []
+        if self._is_due(self._birth_due_s):
+            self._birth_due_s = None
+            self._presentation.forget()
+            self._status_due_s = self._values_due_s = self._clock.boottime_s() + SETTLE_S
+        return self._presentation.due()
+
+    def _status(self) -> Iterator[Message]:
+        status = self._station.status()
+        synchronized = bool(status["clock_synchronized"])
+        if self._is_due(self._status_due_s) or synchronized is not self._synchronized:
+            self._status_due_s = self._clock.boottime_s() + STATUS_PERIOD_S
+            self._synchronized = synchronized
+            yield Message(self._topics.status, msgspec.json.encode(status))
+
+    def _current(self, sensors: Mapping[str, SensorNow]) -> Iterator[Message]:
+        """Yield what is still the newest that there can be: what is older is not told as if it were new."""
+        now_ms = self._clock.now_ms()
+        for sensor in sensors.values():
+            newest = {id(one): one for one in sensor.newest.values()}
+            for observation in sorted(newest.values(), key=lambda one: one.observed_at_ms):
+                if now_ms - observation.observed_at_ms <= sensor.current_s * 1000:
+                    yield from observed(self._topics, observation)
+
+    async def _tell_fresh(self, sensors: Mapping[str, SensorNow]) -> None:
+        ledger = self._ledger
+        last_seq = self._station.last_seq
+        ledger.position = min(ledger.position, last_seq)  # another journal is in its place
+        ledger.position = max(ledger.position, last_seq - FRESH_MAX)
+        while ledger.position < last_seq:
+            fresh = await self._station.fresh(ledger.position + 1)
+            for seq, document in fresh.entries:
+                messages = list(self._messages(document, sensors))
+                if messages and await self.send(messages):
+                    ledger.published(seq)
+                ledger.position = seq
+            ledger.position = fresh.last_seq
+            self._went_on.set()
+
+    def _messages(self, document: Document, sensors: Mapping[str, SensorNow]) -> Iterator[Message]:
+        """Yield nothing for what is not fresh: of a source that tells old times, or of a sensor that is gone."""
+        if document.event.dataset == DATASET_EVENT:
+            yield happened(self._topics, document)
+        elif document.event.dataset == DATASET_OBSERVATION:
+            observation = recalled(document)
+            sensor = sensors.get(observation.sensor)
+            if sensor is not None and self._is_fresh(observation, sensor):
+                yield from observed(self._topics, observation)
+
+    def _is_fresh(self, observation: Observation, sensor: SensorNow) -> bool:
+        return self._clock.now_ms() - observation.observed_at_ms <= sensor.stale_s * 1000
+
+    async def _listen(self) -> None:
+        async for message in self._connection.messages():
+            await self._hear(message)
+            self._stirred.set()
+
+    async def _hear(self, message: Received) -> None:
+        topics, presentation = self._topics, self._presentation
+        if self._commander is not None and message.topic == topics.command:
+            await self._commander.follow(message, self.send)
+        elif message.topic == topics.status:
+            self._hear_status(message)
+        elif message.topic.endswith("/availability"):
+            self._hear_availability(message)
+        elif presentation is not None and message.topic == presentation.topic:
+            if message.is_retained:
+                self._due += presentation.take_back(message.payload)
+        elif message.topic == self._birth and message.payload == ALIVE and not message.is_retained:
+            self._birth_due_s = self._clock.boottime_s() + self._uniform(0.0, BIRTH_DELAY_S_MAX)
+
+    def _hear_availability(self, message: Received) -> None:
+        """Take back what is not so, be it a last will that comes late, a twin's, or of a sensor that is gone."""
+        topic = message.topic
+        if topic == self._topics.availability:
+            if message.payload == OFFLINE and not message.is_retained:
+                self._teller.corrected(topic)
+                self._due.append(availability(topic, is_there=True))
+        elif message.is_retained and message.payload:
+            known = {self._topics.available(sensor.name) for sensor in self._station.sensors()}
+            if topic not in known:
+                self._due.append(Message(topic, b"", is_retained=True, expires=False))
+
+    def _hear_status(self, message: Received) -> None:
+        try:
+            run_id = msgspec.json.decode(message.payload, type=_Run).run_id
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        if run_id == self._station.run_id or message.is_retained:
+            return
+        error = Unwelcome(
+            f"another weatherd publishes on {self._topics.base} as well: its run is {run_id[:16]!r}",
+            "give each station its own station.id, or its own topic in [sinks.mqtt]",
+        )
+        self._ledger.twin(error, self._clock.boottime_s())
+        if self._teller.twin(run_id[:16], error):
+            self._status_due_s = 0.0  # it has to hear of us, too
+
+
+class _Run(msgspec.Struct):
+    run_id: str

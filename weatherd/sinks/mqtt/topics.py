@@ -1,0 +1,74 @@
+"""The names of all topics of a station."""
+
+from typing import NamedTuple
+
+
+class Topics(NamedTuple):
+    """
+    Topics under one base.
+
+    Sensors and quantities are levels below it, and what concerns the whole station is one level, so no name of a sensor
+    can be in the way of the latter.
+
+    Attributes:
+        base: Without wildcards, and without a slash at either end: ``weatherd/porto-alegre-01``.
+    """
+
+    base: str
+
+    @property
+    def availability(self) -> str:
+        """Whether the station is there; the topic of the last will."""
+        return f"{self.base}/availability"
+
+    @property
+    def status(self) -> str:
+        """How the station is, and which run of it."""
+        return f"{self.base}/status"
+
+    @property
+    def event(self) -> str:
+        """What happens to it that is not weather."""
+        return f"{self.base}/event"
+
+    @property
+    def command(self) -> str:
+        """What it is asked to do."""
+        return f"{self.base}/command"
+
+    @property
+    def response(self) -> str:
+        """What became of that."""
+        return f"{self.base}/response"
+
+    @property
+    def backlog(self) -> str:
+        """Documents that are old when they are sent."""
+        return f"{self.base}/backlog"
+
+    def available(self, sensor: str) -> str:
+        """Return the topic that tells whether a sensor is there."""
+        return f"{self.base}/{sensor}/availability"
+
+    def state(self, sensor: str, quantity: str) -> str:
+        """Return the topic of a value."""
+        return f"{self.base}/{sensor}/{quantity}"
+
+    def attributes(self, sensor: str, quantity: str) -> str:
+        """Return the topic of all that belongs to a value."""
+        return f"{self.base}/{sensor}/{quantity}/attributes"
+
+
+def topics_of(pattern: str, station_id: str) -> Topics:
+    """Return the topics of a station; ``{station}`` in the pattern stands for its id."""
+    return Topics(pattern.replace("{station}", station_id))
+
+
+def discovery_topic(prefix: str, station_id: str) -> str:
+    """Return where Home Assistant looks for the station; it allows a-z, 0-9, "_" and "-" in the id."""
+    return f"{prefix}/device/weatherd-{station_id}/config"
+
+
+def birth_topic(prefix: str) -> str:
+    """Return where Home Assistant says that it has started."""
+    return f"{prefix}/status"
