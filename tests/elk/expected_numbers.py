@@ -27,6 +27,7 @@ EVENTS = {
     "sensor_unstuck": "sensor unstuck",
     "clock_stepped": "clock stepped",
     "calibration_changed": "calibration changed",
+    **dict.fromkeys(("mqtt_unwelcome", "mqtt_not_taken", "mqtt_twin"), "MQTT trouble"),
     **dict.fromkeys(LOST, "data loss"),
 }
 

@@ -42,6 +42,7 @@ HAPPENINGS = {
     "sensor_unstuck": ("sensor_unstuck",),
     "clock_stepped": ("clock_stepped",),
     "calibration_changed": ("calibration_changed",),
+    "mqtt_trouble": ("mqtt_unwelcome", "mqtt_not_taken", "mqtt_twin"),
     "data_lost": LOSSES,
 }
 """The actions of events (docs/logstash.md), as people would call them."""

@@ -91,6 +91,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "sensor_unstuck": ("sensor destravado", "sensor unstuck"),
     "clock_stepped": ("relógio ajustado", "clock stepped"),
     "calibration_changed": ("calibração alterada", "calibration changed"),
+    "mqtt_trouble": ("problema no MQTT", "MQTT trouble"),
     "data_lost": ("perda de dados", "data loss"),
     "other": ("outro", "other"),
     "map_title": ("Mapa das estações", "Map of stations"),
