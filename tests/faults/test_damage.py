@@ -22,6 +22,8 @@ import pytest
 from tests.faults.trials import Trial, number_of
 
 MakeTrial = Callable[..., Trial]
+
+pytestmark = pytest.mark.alone
 Pages = frozenset[int]
 
 PAGE_SIZE = 4096

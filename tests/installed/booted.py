@@ -113,9 +113,9 @@ def booted() -> Iterator[Machine]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            machine = Machine(_leader(nspawn))
-            wait_for(lambda: _is_up(machine), "the Debian has booted", _BOOT_S_MAX)
-            yield machine
+            # At first its child is a helper that makes the namespaces and ends; so it is looked for anew each time.
+            wait_for(lambda: _is_up(Machine(_leader(nspawn))), "the Debian has booted", _BOOT_S_MAX)
+            yield Machine(_leader(nspawn))
         finally:
             nspawn.send_signal(signal.SIGTERM)
             nspawn.send_signal(signal.SIGTERM)  # now, and not when everything has stopped
