@@ -107,10 +107,14 @@ class Condition:
 
     def _remember(self, observation: Observation) -> None:
         """Keep what is newest; what lies ahead of the clock, wrongly stamped or before a step, gives way to all."""
-        now_ms = self._clock.now_ms()
+        observed_at_ms = observation.observed_at_ms
         for quantity in observation.quality:
             there = self.newest.get(quantity)
-            if there is None or there.observed_at_ms > now_ms or observation.observed_at_ms >= there.observed_at_ms:
+            if (
+                there is None
+                or observed_at_ms >= there.observed_at_ms  # as nearly always
+                or there.observed_at_ms > self._clock.now_ms()
+            ):
                 self.newest[quantity] = observation
 
     def _change(self, state: State) -> None:
