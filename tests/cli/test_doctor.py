@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.stations import CHIPS, station, until_documents, weatherd
+from tests.end_to_end.stations import CHIPS, free_port, station, until_documents, weatherd
 from weatherd.cli.doctor import lines
 from weatherd.doctor import Finding, State
 from weatherd.testing.logstash import Answer, LogstashStandIn
@@ -40,12 +40,6 @@ async def examined(path: Path, folder: Path) -> tuple[int, Mapping[str, Mapping[
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 async def test_a_station_that_works_is_told_line_by_line(tmp_path: Path) -> None:

@@ -228,6 +228,13 @@ async def until_documents(logstash: LogstashStandIn, count: int, dataset: str, t
     await eventually(lambda: len(documents(logstash, dataset)) >= count, timeout_s)
 
 
+def free_port() -> int:
+    """Return a port of this machine that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
 async def eventually(holds: Callable[[], bool | Awaitable[bool]], timeout_s: float = 20.0) -> None:
     """Look at another process until something holds there."""
     async with asyncio.timeout(timeout_s):

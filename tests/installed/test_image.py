@@ -5,7 +5,6 @@ import functools
 import json
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.stations import until_documents
+from tests.end_to_end.stations import free_port, until_documents
 from tests.installed.engine import Engine, engine, missing, served, wait_until
 from tests.installed.parts import ROOT
 from weatherd.testing.logstash import LogstashStandIn
@@ -354,12 +353,6 @@ async def test_the_next_container_takes_over_what_a_killed_one_had(start: Start,
         await observe(port, range(80, 90))
         await until_documents(logstash, 90, "weatherd.observation")
     assert sorted(delivered(logstash)) == list(range(90))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def delivered(logstash: LogstashStandIn) -> list[int]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import msgspec
 import pytest
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from tests.end_to_end.stations import eventually
+from tests.end_to_end.stations import eventually, free_port
 from tests.fakes import recording_log
 from weatherd import config
 from weatherd.daemon import Daemon
@@ -56,12 +55,6 @@ needs_mosquitto = pytest.mark.skipif(
     shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None,
     reason="no broker: apt install mosquitto",
 )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 class Broker:

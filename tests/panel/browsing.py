@@ -13,8 +13,9 @@ from typing import Any, Self
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from tests.end_to_end.stations import free_port
 from tests.fakes import recording_log
-from tests.panel.stations import free_port, write_lines
+from tests.panel.stations import write_lines
 from weatherd import config
 from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from tests.end_to_end.stations import eventually
+from tests.end_to_end.stations import eventually, free_port
 from tests.fakes import recording_log
 from weatherd import config
 from weatherd.daemon import Daemon
@@ -72,13 +71,6 @@ class Shown:
         """Return status and headers of an answer."""
         async with self.session.request(method, path, headers=headers, allow_redirects=False) as answer:
             return answer.status, answer.headers
-
-
-def free_port() -> int:
-    """Return a port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager

@@ -6,9 +6,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.end_to_end.stations import CHIPS, eventually, station
+from tests.end_to_end.stations import CHIPS, eventually, free_port, station
 from tests.end_to_end.test_reload import reload
-from tests.panel.stations import Shown, free_port, shown, write_lines
+from tests.panel.stations import Shown, shown, write_lines
 from weatherd.daemon.status import status
 
 

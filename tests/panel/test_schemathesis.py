@@ -4,8 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.end_to_end.stations import CHIPS, eventually, station
-from tests.panel.stations import free_port
+from tests.end_to_end.stations import CHIPS, eventually, free_port, station
 
 EXAMPLES_MAX = 40
 """Of each operation and kind: some seconds."""

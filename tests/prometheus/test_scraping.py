@@ -9,8 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.end_to_end.stations import CHIPS, eventually, station
-from tests.panel.stations import free_port
+from tests.end_to_end.stations import CHIPS, eventually, free_port, station
 from weatherd.testing.logstash import LogstashStandIn
 
 EXAMPLES = Path(__file__).parents[2] / "config" / "prometheus"
