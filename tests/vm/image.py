@@ -5,6 +5,8 @@ Made as root, without a network but for Debian's packages and wheels, which are 
 not on it: they come on a second disk at each boot (`tests.vm.machine`), so that a changed test makes no new image.
 """
 
+import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -26,6 +28,8 @@ SIZE = "1500M"
 """Of the disk; what is not used takes no room in build/."""
 
 _SOURCES = ("weatherd", "systemd", "config", "setup.cfg", "pyproject.toml", "requirements.lock", "README.md")
+
+_PYTEST = ("_pytest", "iniconfig", "packaging", "pluggy", "py", "pygments", "pytest")
 
 _MASKED = (
     *("getty.target", "getty-static.service", "serial-getty@ttyS0.service", "systemd-logind.service"),
@@ -66,6 +70,22 @@ mkdir -p /run/vm
 tar -xf /dev/vdb -C /run/vm
 exec /run/vm/run
 """,
+    # A first process that does nothing else: seconds, where systemd takes half a minute.
+    "srv/minimal": """#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /tmp
+modprobe --all virtio_console i2c-dev i2c_user gpio_sim
+mount -t configfs configfs /sys/kernel/config
+ip link set lo up
+mkdir -p /run/vm /run/weatherd
+tar -xf /dev/vdb -C /run/vm
+/run/vm/run
+echo o >/proc/sysrq-trigger
+while :; do sleep 1; done
+""",
 }
 
 
@@ -76,7 +96,10 @@ def image() -> Path:
     booted = kernel()
     base = parts.debian(PACKAGES)
     sources = files(ROOT / name for name in _SOURCES)
-    made_of = digest(booted.name, base.name, parts.wheelhouse().name, str(_FILES), str(_MASKED), SIZE, *sources)
+    made_of = digest(
+        *(booted.name, base.name, parts.wheelhouse().name, pytest.__version__),
+        *(str(_FILES), str(_MASKED), SIZE, *sources),
+    )
     disk = BUILD / f"vm-image-{made_of}.ext4"
     with alone(disk):
         if not disk.exists():
@@ -103,7 +126,9 @@ def _make(made: Path, base: Path, modules: Path) -> None:
         for name, text in _FILES.items():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).write_text(text)
-        (tree / "srv/begin").chmod(0o755)
+        for name in ("begin", "minimal"):
+            (tree / "srv" / name).chmod(0o755)
+        _copy_pytest(tree / "srv/site")
         _run("systemctl", f"--root={tree}", "mask", *_MASKED)
         _run("systemctl", f"--root={tree}", "set-default", "multi-user.target")
         _run("systemctl", f"--root={tree}", "enable", "vm-tests.service")
@@ -128,6 +153,23 @@ def _package(work: Path) -> Path:
         DPKG_DEB_COMPRESSOR_TYPE="none",
     )
     return next((sources / "build").glob("*.deb"))
+
+
+def _copy_pytest(site: Path) -> None:
+    """Give the machine the pytest of these very tests, and what that needs."""
+    for name in _PYTEST:
+        spec = importlib.util.find_spec(name)
+        assert spec is not None, name
+        assert spec.origin is not None, name
+        path = Path(spec.origin)
+        if path.name == "__init__.py":
+            shutil.copytree(path.parent, site / name)
+        else:
+            shutil.copy(path, site)
+    distribution = importlib.metadata.distribution("pytest")
+    metadata = Path(str(distribution.locate_file(f"pytest-{distribution.version}.dist-info")))
+    shutil.copytree(metadata, site / metadata.name)
+    _run("/usr/bin/python3", "-m", "compileall", "-q", site)
 
 
 def _run(*command: str | os.PathLike[str], **variables: str) -> str:

@@ -31,8 +31,8 @@ from tests.vm.kernel import kernel
 MEMORY_MB = 768
 
 _ARGUMENTS = (
-    *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB)),
-    *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+    *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MB)),
+    *("-bios", "qboot.rom", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
 )
 _KERNEL_LINE = "console=ttyS0 nokaslr mitigations=off panic=-1 random.trust_cpu=on systemd.show_status=0 systemd.journald.forward_to_console=1"
 
@@ -157,4 +157,4 @@ def _pack(target: Path, errand: Mapping[str, Path | str]) -> None:
 
 
 def _as_sources(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if "__pycache__" in member.name else member
+    return None if "tests/" in member.name and "__pycache__" in member.name else member
