@@ -1,9 +1,9 @@
 """The tests that run inside the machine: which there are, and a boot that runs them."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from tests.installed.parts import ROOT
 from tests.vm.machine import running
@@ -26,6 +26,30 @@ exec /opt/weatherd/bin/python -m pytest --quiet --import-mode=importlib --rootdi
 
 
 
+class Told(NamedTuple):
+    """
+    What the machine told of one test.
+
+    Attributes:
+        name: As ``file::function[parameter]``.
+        outcome: ``passed``, or what else became of it.
+        took_s: Without what was made for it.
+        figures: What it measured, for people.
+        why: What a failure says.
+    """
+
+    name: str
+    outcome: str
+    took_s: float
+    figures: Sequence[str]
+    why: str
+
+    @property
+    def function(self) -> str:
+        """Its name without the parameter."""
+        return self.name.partition("[")[0]
+
+
 def there_are(folder: Path = FOLDER) -> list[str]:
     """Return the names of the tests, as ``file::function``, in the order in which they run."""
     found = []
@@ -38,9 +62,9 @@ def there_are(folder: Path = FOLDER) -> list[str]:
     return found
 
 
-def boot(folder: Path, wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def boot(folder: Path, wanted: Sequence[str]) -> Iterator[Told]:
     """
-    Run tests in a machine, and give what each told.
+    Run tests in a machine, and give what it tells of each.
 
     Args:
         folder: For what the boot leaves behind.
@@ -54,4 +78,4 @@ def boot(folder: Path, wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     }
     with running(folder, errand) as machine:
         for line in machine.lines(BOOT_S_MAX):
-            yield line.said
+            yield Told(**line.said)

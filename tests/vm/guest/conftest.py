@@ -20,7 +20,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         return
     tell(
         {
-            "test": report.nodeid.rpartition("/")[2],
+            "name": report.nodeid.rpartition("/")[2],
             "outcome": report.outcome if report.when == "call" else f"{report.outcome} at {report.when}",
             "took_s": round(report.duration, 1),
             "figures": [figure for name, figure in report.user_properties if name == "figure"],

@@ -51,9 +51,11 @@ class Contacts:
         """
         Close one so many times; return how long it took.
 
-        What the machine comes too late with is not made up for: each pulse and each pause has at least its length.
+        What the machine comes too late with is not made up for: each pulse and each pause has at least its length. Nobody
+        but interrupts, and their threads, which have the priority 50, holds it up.
         """
         file = os.open(self._pull(line), os.O_WRONLY)
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(40))
         began_s = time.monotonic()
         try:
             for _ in range(count):
@@ -62,6 +64,7 @@ class Contacts:
                 os.pwrite(file, b"pull-up", 0)
                 _wait(period_s - closed_s)
         finally:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
             os.close(file)
         return time.monotonic() - began_s
 

@@ -1,13 +1,15 @@
 """The installed station inside the machine, as an administrator has it: by systemctl, its files, and its commands."""
 
+import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.installed.far_end import PASSWORD, USERNAME, FarEnd
+from weatherd.control import ask
 
 CONFIG = Path("/etc/weatherd/weatherd.toml")
 
@@ -107,6 +109,17 @@ class Station:
         secret.chmod(0o600)
         run("systemctl", "restart", "weatherd")
 
+    @contextlib.contextmanager
+    def also(self, tables: str) -> Iterator[None]:
+        """Let it have more in its configuration, by a reload, until the end of the block."""
+        CONFIG.write_text(self.configuration + tables)
+        run("systemctl", "reload", "weatherd")
+        try:
+            yield
+        finally:
+            CONFIG.write_text(self.configuration)
+            run("systemctl", "reload", "weatherd")
+
     def documents(self, sensor: str, *, since: int = 0) -> list[dict[str, Any]]:
         """Return what the far end has of a sensor with a higher seq, in the order of the seqs."""
         found = [document for document in self.outside.documents() if document.get("sensor", {}).get("name") == sensor]
@@ -135,10 +148,13 @@ class Station:
         """Return the highest seq that the far end has."""
         return max(self.outside.seqs(), default=0)
 
+    def status(self) -> dict[str, Any]:
+        """Return what the running daemon tells."""
+        return ask("status")
+
     def status_of(self, sensor: str) -> dict[str, Any]:
-        """Return what the running daemon tells of a sensor (exit code 69 where something is lost)."""
-        status = json.loads(tried("weatherd", "status", "--json").stdout)
-        found: dict[str, Any] = next(one for one in status["sensors"] if one["name"] == sensor)
+        """Return what the running daemon tells of a sensor."""
+        found: dict[str, Any] = next(one for one in self.status()["sensors"] if one["name"] == sensor)
         return found
 
     def pid(self) -> int:
