@@ -56,7 +56,8 @@ class Machine:
         self.console = console
         self._process = process
         self._lines: queue.Queue[Line | None] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def lines(self, within_s: float) -> Iterator[Line]:
         """
@@ -82,6 +83,12 @@ class Machine:
         at_s = time.monotonic()
         self._process.wait()
         return at_s
+
+    def put_away(self) -> None:
+        """Leave nothing of it."""
+        with self._process:  # closes its pipes
+            self._process.kill()
+            self._listener.join()
 
     def end(self) -> str:
         """Return the last lines of the console."""
@@ -122,25 +129,26 @@ def running(
     second = folder / "errand.tar"
     _pack(second, errand)
     console = folder / f"console-{time.monotonic_ns()}"
-    process = subprocess.Popen(
-        (
-            *("qemu-system-x86_64", *_ARGUMENTS, "-rtc", f"base={clock}"),
-            *("-kernel", booted / "vmlinux", "-initrd", booted / "initramfs"),
-            *("-append", f"{_KERNEL_LINE} VM_INIT={init}"),
-            *("-drive", f"{first},format=raw,if=virtio"),
-            *("-drive", f"file={second},format=raw,if=virtio,readonly=on"),
-            *("-serial", f"file:{console}"),
-            *("-chardev", "stdio,id=results", "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=results"),
-        ),
-        stdin=subprocess.PIPE,  # open, or the machine takes it that nobody listens
-        stdout=subprocess.PIPE,
-        stderr=(folder / "qemu-errors").open("ab"),
-    )
+    with (folder / "qemu-errors").open("ab") as errors:
+        process = subprocess.Popen(
+            (
+                *("qemu-system-x86_64", *_ARGUMENTS, "-rtc", f"base={clock}"),
+                *("-kernel", booted / "vmlinux", "-initrd", booted / "initramfs"),
+                *("-append", f"{_KERNEL_LINE} VM_INIT={init}"),
+                *("-drive", f"{first},format=raw,if=virtio"),
+                *("-drive", f"file={second},format=raw,if=virtio,readonly=on"),
+                *("-serial", f"file:{console}", "-chardev", "stdio,id=results"),
+                *("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=results"),
+            ),
+            stdin=subprocess.PIPE,  # open, or the machine takes it that nobody listens
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+    machine = Machine(process, console)
     try:
-        yield Machine(process, console)
+        yield machine
     finally:
-        process.kill()
-        process.wait()
+        machine.put_away()
 
 
 def _pack(target: Path, errand: Mapping[str, Path | str]) -> None:
