@@ -36,7 +36,12 @@ _MASKED = (
     *("systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount", "systemd-update-utmp-runlevel.service"),
     *("modprobe@dm_mod.service", "modprobe@efi_pstore.service", "modprobe@fuse.service", "modprobe@loop.service"),
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer", "e2scrub_all.timer"),
-    *("e2scrub_reap.service", "systemd-timesyncd.service", "systemd-update-utmp.service", "systemd-random-seed.service"),
+    *(
+        "e2scrub_reap.service",
+        "systemd-timesyncd.service",
+        "systemd-update-utmp.service",
+        "systemd-random-seed.service",
+    ),
 )
 """What a machine does not need that lives for some minutes, and what an emulated processor takes seconds for."""
 

@@ -31,10 +31,12 @@ from tests.vm.kernel import kernel
 MEMORY_MB = 768
 
 _ARGUMENTS = (
-    *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MB)),
+    *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB)),
     *("-bios", "qboot.rom", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
 )
-_KERNEL_LINE = "console=ttyS0 nokaslr mitigations=off panic=-1 random.trust_cpu=on systemd.show_status=0 systemd.journald.forward_to_console=1"
+_KERNEL_LINE = (
+    "console=ttyS0 nokaslr mitigations=off panic=-1 random.trust_cpu=on systemd.journald.forward_to_console=1"
+)
 
 
 class Line(NamedTuple):

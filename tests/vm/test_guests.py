@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import pytest
 
@@ -11,28 +12,44 @@ from tests.vm.guests import Told
 pytestmark = pytest.mark.vm
 
 
+class Boot(NamedTuple):
+    """
+    What one boot told.
+
+    Attributes:
+        told: Of each test function, in the order in which it came.
+        end: Why it ended before its time; empty if it did not.
+    """
+
+    told: Mapping[str, Sequence[Told]]
+    end: str
+
+
 @pytest.fixture(scope="module")
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence[Told]]:
-    """Let the machine run those tests that are asked for, and return what it told of each function."""
+def boot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Boot:
+    """Let the machine run those tests that are asked for."""
     wanted = [
         item.callspec.params["name"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
     ]
-    found: dict[str, list[Told]] = defaultdict(list)
-    for one in guests.boot(tmp_path_factory.mktemp("machine"), wanted):
-        found[one.function].append(one)
-    return found
+    told: dict[str, list[Told]] = defaultdict(list)
+    end = ""
+    try:
+        for one in guests.boot(tmp_path_factory.mktemp("machine"), wanted):
+            told[one.function].append(one)
+    except AssertionError as error:
+        end = str(error)
+    return Boot(told, end)
 
 
 @pytest.mark.parametrize("name", guests.there_are())
-def test_in_the_machine(
-    name: str, told: Mapping[str, Sequence[Told]], record_property: Callable[[str, object], None]
-) -> None:
+def test_in_the_machine(name: str, boot: Boot, record_property: Callable[[str, object], None]) -> None:
     """What the test of this name states in tests/vm/guest was seen in the machine."""
-    record_property("told", [list(one) for one in told[name]])
-    assert told[name], "the machine went off before"
-    for one in told[name]:
+    told = boot.told[name]
+    record_property("told", [list(one) for one in told])
+    assert told, f"the machine ended before. {boot.end}"
+    for one in told:
         assert one.outcome == "passed", f"{one.name}\n{one.why}"
 
 

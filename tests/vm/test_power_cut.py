@@ -1,5 +1,6 @@
 """The plug is pulled again and again while the station observes; then it boots in 1970, and the time becomes right."""
 
+import contextlib
 import random
 import shutil
 import time
@@ -127,11 +128,11 @@ def _next(machine: Machine, within_s: float) -> Line:
     return line
 
 
-def _boot(folder: Path, disk: Path, variables: str, what: str, number: int, *, clock: str = "utc") -> Any:
-    run = (
-        "#!/bin/sh\ncd /run/vm\n"
-        f"{variables}PYTHONPATH=/run/vm exec /opt/weatherd/bin/python -m tests.vm.guest.counting {what} {_first(number)}\n"
-    )
+def _boot(
+    folder: Path, disk: Path, variables: str, what: str, number: int, *, clock: str = "utc"
+) -> contextlib.AbstractContextManager[Machine]:
+    program = f"/opt/weatherd/bin/python -m tests.vm.guest.counting {what} {_first(number)}"
+    run = f"#!/bin/sh\ncd /run/vm\n{variables}PYTHONPATH=/run/vm exec {program}\n"
     errand = {
         "run": run,
         "tests/vm/guest": FOLDER,

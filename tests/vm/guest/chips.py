@@ -1,6 +1,7 @@
 """The chips behind /dev/i2c-1: the emulated ones of weatherd.testing, asked by the kernel itself (i2c_user.c)."""
 
 import contextlib
+import errno
 import os
 import struct
 import threading
@@ -71,8 +72,7 @@ class Chips(SimulatedBus):
         try:
             self.i2c_rdwr(*messages)
         except OSError as error:
-            assert error.errno is not None
-            return error.errno
+            return error.errno or errno.EIO
         return 0
 
 

@@ -51,8 +51,8 @@ class Contacts:
         """
         Close one so many times; return how long it took.
 
-        What the machine comes too late with is not made up for: each pulse and each pause has at least its length. Nobody
-        but interrupts, and their threads, which have the priority 50, holds it up.
+        What the machine comes too late with is not made up for: each pulse and each pause has at least its length. Only
+        interrupts hold it up, and their threads, which have the priority 50.
         """
         file = os.open(self._pull(line), os.O_WRONLY)
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(40))

@@ -93,9 +93,7 @@ def tell(what: object) -> None:
 def _start(url: str) -> "subprocess.Popen[bytes]":
     folder = Path("/run/vm")
     (folder / "password").write_text(PASSWORD)
-    (folder / "weatherd.toml").write_text(
-        _CONFIGURATION.format(socket=_SOCKET, url=url, user=USERNAME, folder=folder)
-    )
+    (folder / "weatherd.toml").write_text(_CONFIGURATION.format(socket=_SOCKET, url=url, user=USERNAME, folder=folder))
     Path("/var/lib/weatherd").mkdir(exist_ok=True)
     daemon = subprocess.Popen(
         ["/opt/weatherd/bin/weatherd", "run", "--config", folder / "weatherd.toml", "--log-format", "json"],

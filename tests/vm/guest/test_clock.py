@@ -9,6 +9,7 @@ import pytest
 from tests.vm.guest.kernel_clock import say_synchronised
 from tests.vm.guest.stations import Station, wait_for
 
+
 @pytest.fixture
 def true_time(station: Station) -> Iterator[None]:
     """Leave the clock right behind this, and synchronised, so that the station follows it."""
@@ -33,7 +34,7 @@ def test_the_kernels_word_is_taken(station: Station, true_time: None) -> None:
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0])
 def test_a_step_of_a_synchronised_clock_is_followed(station: Station, true_time: None, step_s: float) -> None:
-    """The clock is set forward, or back, by whoever vouches for it: stamps follow, no observation is lost, it is told."""
+    """Who vouches for the clock sets it forward, or back: stamps follow, no observation is lost, and it is told."""
     say_synchronised()
     wait_for(lambda: _next(station)["clock"]["synchronized"], "the clock is synchronised")
     before = station.last_seq()

@@ -12,7 +12,7 @@ from tests.vm.guest.stations import Station, run, wait_for
 
 
 def test_the_lines_belong_to_their_group(station: Station, contacts: Contacts) -> None:
-    """udev has given the chip to the group gpio by our rule."""
+    """By our rule udev has given the chip to the group gpio."""
     assert run("stat", "-c", "%G %a", contacts.chip).split() == ["gpio", "660"]
 
 

@@ -1,17 +1,23 @@
 """What the shipped unit allows, enforced by real control groups (cgroup v2)."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.vm.guest import growing
 from tests.vm.guest.stations import Station, wait_for
 
 _GROUP = Path("/sys/fs/cgroup/system.slice/weatherd.service")
-_FOLDER = Path("/run/weatherd")
 _MB = 2**20
+_SENSOR = """
+[[sensors]]
+name = "{name}"
+driver = "jsonlines"
+command = ["/usr/bin/python3", "{program}", "{name}"]
+quantities = {{ air_temperature = "t" }}
+"""
 
 
 def test_the_limits_of_the_unit_are_those_of_its_control_group(station: Station) -> None:
@@ -44,35 +50,18 @@ def test_a_program_of_a_sensor_that_multiplies_stays_within_the_limit(programs: 
 @pytest.fixture(scope="module")
 def programs(station: Station) -> Iterator[Station]:
     """Give the station two programs that wait for a file, and then grow, or multiply."""
-    greedy = "kept = bytearray(400 << 20); time.sleep(600)"
-    many = (
-        "    try:\n        os.fork() or wait(False) or os._exit(0)\n    except OSError:\n        wait(False) or os._exit(0)"
-    )
-    with station.also(_sensor("greedy", f"wait(True)\n{greedy}") + _sensor("many", f"wait(True)\nwhile True:\n{many}")):
+    with station.also("".join(_SENSOR.format(name=name, program=growing.__file__) for name in ("greedy", "many"))):
         yield station
-
-
-def _sensor(name: str, program: str) -> str:
-    there = f"os.path.exists('{_FOLDER / name}')"
-    wait = f"import os, time\ndef wait(is_there):\n    while {there} != is_there:\n        time.sleep(1)\n"
-    command = json.dumps(["/usr/bin/python3", "-c", wait + program])
-    return f"""
-[[sensors]]
-name = "{name}"
-driver = "jsonlines"
-command = {command}
-quantities = {{ air_temperature = "t" }}
-"""
 
 
 @contextlib.contextmanager
 def _begun(name: str) -> Iterator[None]:
     """Let a program do what it is for, until the end of the block."""
-    (_FOLDER / name).touch(mode=0o644)
+    (growing.FOLDER / name).touch(mode=0o644)
     try:
         yield
     finally:
-        (_FOLDER / name).unlink()
+        (growing.FOLDER / name).unlink()
 
 
 def _counted(file: str, event: str) -> int:
