@@ -99,8 +99,13 @@ def _start(url: str) -> "subprocess.Popen[bytes]":
         ["/opt/weatherd/bin/weatherd", "run", "--config", folder / "weatherd.toml", "--log-format", "json"],
         env={**os.environ, "RUNTIME_DIRECTORY": "/run/weatherd"},
     )
-    wait_for(lambda: daemon.poll() is not None or _SOCKET.exists(), "the daemon listens", 60.0)
+    wait_for(lambda: daemon.poll() is not None or _listens(), "the daemon listens", 60.0)
     return daemon
+
+
+def _listens() -> bool:
+    with socket.socket(socket.AF_UNIX) as channel:
+        return channel.connect_ex(os.fspath(_SOCKET)) == 0
 
 
 def _numbers(first: int) -> Iterator[int]:
