@@ -7,6 +7,7 @@ import pytest
 from tests.journal.conftest import Desk, at_rest, flush
 from weatherd.errors import JournalDamaged
 from weatherd.journal import SqliteJournal, reading
+from weatherd.journal.sqlite import AT_ONCE_MAX
 from weatherd.ranges import Ranges
 
 
@@ -36,16 +37,16 @@ async def test_those_who_wait_are_woken_by_the_append_they_wait_for(desk: Desk) 
 
 
 async def test_a_cancelled_append_is_carried_out_and_wakes(desk: Desk) -> None:
-    """The caller is gone, the entries are kept, and whoever waits for them learns of it."""
+    """The caller is gone, the entries are kept by the thread, and whoever waits for them learns of it."""
     journal = await desk.open()
     waiting = asyncio.create_task(journal.wait_beyond(0))
-    append = asyncio.create_task(journal.append(desk.entries(3)))
+    append = asyncio.create_task(journal.append(desk.entries(AT_ONCE_MAX + 1)))
     await asyncio.sleep(0)
     append.cancel()
     with pytest.raises(asyncio.CancelledError):
         await append
     await asyncio.wait_for(waiting, 5.0)
-    assert journal.last_seq == 3
+    assert journal.last_seq == AT_ONCE_MAX + 1
 
 
 async def test_a_cancelled_opening_leaves_the_file_free(desk: Desk) -> None:

@@ -71,7 +71,8 @@ Operation
 ---------
 
 *Two threads.* What waits for the card happens on one (`Store`), what does not on another (`Front`); what the loop asks
-for often comes from memory (`SqliteJournal`). A call that is cancelled is still carried out.
+for often comes from memory (`SqliteJournal`). Where the young are in memory, the loop itself keeps and gives a few of
+them at once, unless a thread is at it. A call that is cancelled is still carried out.
 
 *Acknowledging costs no commit.* Positions are written to the tail of the young, and to the card with whatever is
 written there next; into the database only where the tail has no room. After a power cut a sink may be given again what
