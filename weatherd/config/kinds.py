@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
@@ -213,6 +212,8 @@ def _check_host(host: str) -> None:
 def parse_time_zone(text: str) -> str:
     """Check the name of a time zone; UTC is known even where no zones are installed."""
     if text != "UTC":
+        from zoneinfo import ZoneInfo  # with what it needs half a MB, that most stations do not
+
         try:
             ZoneInfo(text)
         except (KeyError, OSError, ValueError):

@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from typing import Annotated, ClassVar, Literal
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
 
@@ -310,7 +309,11 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
 
 
 def _zone(name: str) -> tzinfo:
-    return UTC if name == "UTC" else ZoneInfo(name)
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  -- with what it needs half a MB, that most stations do not
+
+    return ZoneInfo(name)
 
 
 Sensor = Bmp280 | Htu21d | Bmp180 | Bh1750 | CircuitPython | RainGauge | Anemometer | WindVane | JsonLines | Installed

@@ -26,6 +26,7 @@ from weatherd.daemon.timekeeping import Timekeeper
 from weatherd.forwarding import Forwarder
 from weatherd.happenings import Happenings
 from weatherd.journal import Notice, SqliteJournal, memory_file, young_folder
+from weatherd.lean import import_aiohttp
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sink, Source
 from weatherd.processing.derivation import Derivation, Sources
@@ -36,6 +37,8 @@ from weatherd.recording import Recorder
 from weatherd.sampling.telling import Listener
 
 if TYPE_CHECKING:
+    import ssl
+
     from weatherd.daemon.following import Follower
     from weatherd.daemon.showing import Showing
     from weatherd.sensors.gpio import GpioChip
@@ -321,10 +324,9 @@ def history_path(journal: Path) -> Path:
 
 def make_logstash(settings: config.Logstash, clock: Clock) -> Sink:
     """Make the sink of a table. Raises ConfigError if a password or a certificate cannot be used."""
+    import_aiohttp()
     from weatherd.sinks.logstash import LogstashSink
-    from weatherd.tls import tls_context
 
-    tls = settings.tls
     return LogstashSink(
         urls=settings.urls,
         clock=clock,
@@ -334,8 +336,18 @@ def make_logstash(settings: config.Logstash, clock: Clock) -> Sink:
         delay_s_max=settings.delay_s_max,
         username=settings.username,
         password=None if settings.password_file is None else config.read_password(settings.password_file),
-        ssl_context=None if tls is None else tls_context(tls.ca_file, tls.cert_file, tls.key_file),
+        ssl_context=_context(settings),
     )
+
+
+def _context(settings: config.Logstash) -> "ssl.SSLContext | None":
+    """Return what the table says of TLS; where it says nothing, what the system trusts, if a url needs it."""
+    from weatherd.tls import tls_context
+
+    tls = settings.tls
+    if tls is not None:
+        return tls_context(tls.ca_file, tls.cert_file, tls.key_file)
+    return tls_context() if any(url.lower().startswith("https:") for url in settings.urls) else None
 
 
 def _forwarder(

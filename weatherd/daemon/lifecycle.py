@@ -11,6 +11,7 @@ Each loop is supervised on its own, so a mistake in one costs that one a restart
 """
 
 import asyncio
+import ctypes
 import gc
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,6 +34,7 @@ from weatherd.daemon.reloading import Plan, plan
 from weatherd.daemon.supervision import supervise
 from weatherd.errors import ConfigError, JournalError, JournalUnavailable, UnavailableError
 from weatherd.journal import memory_outlives_us
+from weatherd.lean import import_aiohttp
 from weatherd.looping import passes
 from weatherd.model import Event
 from weatherd.sampling.asked import AskedSampler
@@ -102,6 +104,7 @@ class Daemon:
         folder = runtime_folder or runtime_folders()[0]
         self.parts = assemble(settings, log, self._clock, folder, simulated)
         if self.parts.follower is not None:
+            import_aiohttp()
             from weatherd.daemon.showing import make_showing
 
             self.parts.showing = make_showing(self.parts)
@@ -422,10 +425,15 @@ def forget_the_start() -> None:
 
 def settle_memory() -> None:
     """
-    Let the garbage collector leave alone what stays for ever.
+    Let the garbage collector leave alone what stays for ever, and give back what only the start needed.
 
     One full collection of the 37,000 objects that the imports made takes 17 ms on a fast machine, and would hold up the
     loop for longer than 20 ms on a Pi; frozen, they are never looked at again.
+
+    Source:
+        malloc_trim(3), of glibc alone: 0.8 MB of free pages that it keeps between others.
     """
     gc.collect()
     gc.freeze()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)
