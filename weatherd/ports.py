@@ -7,6 +7,7 @@ Each port names its promises. An adapter keeps them, a fake in the tests keeps t
 nothing else.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -39,6 +40,10 @@ class Clock(Protocol):
 
     async def sleep(self, delay_s: float) -> None:
         """Wait at least that long by the boot clock."""
+        ...
+
+    async def sleep_unless(self, event: asyncio.Event, delay_s: float) -> None:
+        """Wait until an event is set, or that long."""
         ...
 
 
