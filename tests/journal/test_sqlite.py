@@ -7,6 +7,7 @@ import pytest
 from tests.journal.conftest import Desk, at_rest, flush
 from weatherd.errors import JournalDamaged
 from weatherd.journal import SqliteJournal, reading
+from weatherd.journal.rows import Run
 from weatherd.journal.sqlite import AT_ONCE_MAX
 from weatherd.ranges import Ranges
 
@@ -47,6 +48,21 @@ async def test_a_cancelled_append_is_carried_out_and_wakes(desk: Desk) -> None:
         await append
     await asyncio.wait_for(waiting, 5.0)
     assert journal.last_seq == AT_ONCE_MAX + 1
+
+
+async def test_what_is_young_is_shown_while_the_card_is_waited_for(desk: Desk) -> None:
+    """The panel and the broker see each observation at once, and no thread wakes up for it."""
+    journal = await desk.open()
+    await desk.keep_rows(journal, 3)
+    await journal.append(desk.entries(2))
+    resumed = threading.Event()
+    held_up = asyncio.create_task(journal._run(resumed.wait, 10.0))
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(journal.run_at(5), 5.0) == Run(4, desk.clock.ms, None, desk.documents(4, 5))
+    old = asyncio.create_task(journal.run_at(2))
+    resumed.set()
+    await held_up
+    assert await old == Run(1, desk.clock.ms, None, desk.documents(1, 3))
 
 
 async def test_a_cancelled_opening_leaves_the_file_free(desk: Desk) -> None:

@@ -313,6 +313,10 @@ class SqliteJournal:
         Raises:
             JournalUnavailable: If the disk does not give it now.
         """
+        if self._front.has(seq) and self.last_seq - seq < AT_ONCE_MAX:
+            with self._entering() as is_entered:
+                if is_entered and self._front.has(seq):
+                    return next(self._front.pending.runs_from(seq))
         return await self._run(self._store.run_at, seq)
 
     async def newest_recorded_at_ms(self) -> int | None:
