@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -272,12 +272,14 @@ class SqliteJournal:
         self._front.delivered.add(sink, Ranges([(first_seq, last_seq)]))
         if self._is_noting or self._front_thread is None:
             return
-        with self._entering() as is_entered:
-            if is_entered:
+        if self._enter():
+            try:
                 self._note()
-            else:
-                self._is_noting = True
-                self._front_thread.submit(self._note)
+            finally:
+                self._front.lock.release()
+        else:
+            self._is_noting = True
+            self._front_thread.submit(self._note)
 
     async def quarantine(self, sink: str, batch: Batch, reason: str) -> None:
         """
@@ -313,10 +315,12 @@ class SqliteJournal:
         Raises:
             JournalUnavailable: If the disk does not give it now.
         """
-        if self._front.has(seq) and self.last_seq - seq < AT_ONCE_MAX:
-            with self._entering() as is_entered:
-                if is_entered and self._front.has(seq):
+        if self._front.has(seq) and self.last_seq - seq < AT_ONCE_MAX and self._enter():
+            try:
+                if self._front.has(seq):
                     return next(self._front.pending.runs_from(seq))
+            finally:
+                self._front.lock.release()
         return await self._run(self._store.run_at, seq)
 
     async def newest_recorded_at_ms(self) -> int | None:
@@ -422,31 +426,23 @@ class SqliteJournal:
         future.add_done_callback(lambda _: self._settle(store))
         return await asyncio.shield(future)
 
-    @contextlib.contextmanager
-    def _entering(self) -> Iterator[bool]:
+    def _enter(self) -> bool:
         """
-        Enter the front from the loop; tell whether that can be done at once, which is never worth waiting for.
+        Take the front's lock on the loop, if that can be done at once; tell whether it is to be released.
 
         A hop to a thread and back costs three wake-ups and ten times as long as a write to a file in memory. A card
         could hold up the loop, and so could the journal's thread while it has the front for itself.
         """
-        lock = self._front.lock
-        is_entered = self.is_in_memory and lock.acquire(blocking=False)
-        try:
-            yield is_entered
-        finally:
-            if is_entered:
-                lock.release()
+        return self.is_in_memory and self._front.lock.acquire(blocking=False)
 
     async def _in_front(self, count: int, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Do something to so many entries of the front: a few at once, more on its thread."""
-        if count <= AT_ONCE_MAX:
-            with self._entering() as is_entered:
-                if is_entered:
-                    try:
-                        return work(*args, **kwargs)
-                    finally:
-                        self._wake()
+        if count <= AT_ONCE_MAX and self._enter():
+            try:
+                return work(*args, **kwargs)
+            finally:
+                self._front.lock.release()
+                self._wake()
         return await self._run_in_front(work, *args, **kwargs)
 
     async def _run_in_front(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
