@@ -622,7 +622,8 @@ def test_any_line_gives_an_arrival_nothing_or_a_bad_line(lines: list[bytes], mat
         if arrival is not None:
             assert arrival.measurement
             assert all(math.isfinite(value) for value in arrival.measurement.values())
-            document = json.loads(encoder.encode(former.passed_on(arrival), 1), parse_constant=pytest.fail)
+            [observation] = former.passed_on([arrival])
+            document = json.loads(encoder.encode(observation, 1), parse_constant=pytest.fail)
             assert document.get("labels", {}) == arrival.labels
             assert None not in document["weather"].values()
     assert reader.counts["lines"] == len(lines) == sum(reader.counts[outcome] for outcome in OUTCOMES)
