@@ -88,8 +88,9 @@ class Former:
         our_offset_ms = self._clock.offset_ms()
         synchronized = self._clock.synchronized()
         for arrival in arrivals:
-            is_final = arrival.observed_at_ms is not None
-            observed_at_ms = arrival.observed_at_ms if is_final else now_ms
+            own_ms = arrival.observed_at_ms
+            is_final = own_ms is not None
+            observed_at_ms = now_ms if own_ms is None else own_ms
             values = dict(calibrate(arrival.measurement, self.calibration))
             reduced = Reduced(values, {}, dict.fromkeys(values, _UNCHECKED), {})
             self._judge(reduced, observed_at_ms, arrival.labels, is_final=is_final, clock_offset_ms=our_offset_ms)
