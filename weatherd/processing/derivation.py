@@ -112,6 +112,7 @@ class Derivation:
         self._sources = sources
         self._named = frozenset(filter(None, sources))
         self._pasts: dict[tuple[str, frozenset[tuple[str, str]]], Past] = {}
+        self._newest: tuple[str, Mapping[str, str], str, Past] | None = None
         self._recalled: dict[tuple[str, ...], str] = {}
         self._clock_offset_ms: int | None = None
 
@@ -224,6 +225,8 @@ class Derivation:
 
     def _past(self, sensor: str, labels: Mapping[str, str], calibration: str | None = None) -> Past:
         """Return the past of a transmitter; a sensor that speaks for the station is taken as one."""
+        if self._newest is not None and self._newest[:3] == (sensor, labels, calibration):
+            return self._newest[3]  # the last in the row, too
         key = (sensor, frozenset() if sensor in self._named else frozenset(labels.items()))
         past = self._pasts.pop(key, None) or Past(calibration or "")
         if calibration is not None and calibration != past.calibration:
@@ -231,6 +234,7 @@ class Derivation:
         self._pasts[key] = past
         if len(self._pasts) > PASTS_MAX:
             del self._pasts[next(iter(self._pasts))]
+        self._newest = sensor, labels, calibration, past
         return past
 
     def _ask(self, source: str, quantity: str, observed: _Observed) -> Known | None:
