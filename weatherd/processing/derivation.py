@@ -112,7 +112,7 @@ class Derivation:
         self._sources = sources
         self._named = frozenset(filter(None, sources))
         self._pasts: dict[tuple[str, frozenset[tuple[str, str]]], Past] = {}
-        self._newest: tuple[str, Mapping[str, str], str, Past] | None = None
+        self._newest: tuple[str, Mapping[str, str], str | None, Past] | None = None
         self._recalled: dict[tuple[str, ...], str] = {}
         self._clock_offset_ms: int | None = None
 
