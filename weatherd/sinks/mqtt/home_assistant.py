@@ -56,14 +56,25 @@ def discovery(station: Station, version: str, topics: Topics, sensors: Sequence[
     }
 
 
+def may_observe(quantity: str, measured: Collection[str] | None) -> bool:
+    """
+    Tell whether a sensor may observe a quantity.
+
+    Args:
+        quantity: One that it has observed, maybe with an earlier configuration.
+        measured: The quantities that the configuration lets it measure; None if it does not tell. What is derived from
+            them depends on the weather, and may be observed in any case.
+    """
+    return measured is None or quantity in measured or quantity not in _MEASURED_ONLY
+
+
 def remembered(before: Config, sensors: Mapping[str, Collection[str] | None]) -> Mapping[str, set[str]]:
     """
     Return what an earlier discovery told that still may be observed, though it was not since the start.
 
     Args:
         before: The earlier discovery.
-        sensors: By name, the quantities that the configuration lets it measure; None if it does not tell. What is
-            derived from them depends on the weather, and is remembered in any case.
+        sensors: By name, the quantities that the configuration lets it measure; None if it does not tell.
 
     Returns:
         By sensor, its quantities.
@@ -72,10 +83,7 @@ def remembered(before: Config, sensors: Mapping[str, Collection[str] | None]) ->
     keys = set(told) if isinstance(told, dict) else set()
     return {
         sensor: {
-            quantity
-            for quantity in QUANTITIES
-            if _key(sensor, quantity) in keys
-            and (measured is None or quantity in measured or quantity not in _MEASURED_ONLY)
+            quantity for quantity in QUANTITIES if _key(sensor, quantity) in keys and may_observe(quantity, measured)
         }
         for sensor, measured in sensors.items()
     }
@@ -99,8 +107,11 @@ _MEASURED_ONLY = frozenset(
         "air_pressure",
         "illuminance",
         "rainfall_amount",
+        "rainfall_amount_of_day",
+        "rainfall_rate",
         "surface_downwelling_shortwave_flux_in_air",
         "wind_speed",
+        "wind_speed_of_gust",
         "wind_from_direction",
     }
 )
