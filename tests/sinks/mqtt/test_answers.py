@@ -75,3 +75,13 @@ def test_silence_is_told_by_what_the_network_said(error: BaseException | None, w
     assert isinstance(told, Unreachable)
     assert words in told.sentence
     assert told.hint
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(104, "x"), BrokenPipeError(32, "x"), RuntimeError("odd")], ids=repr
+)
+def test_a_broker_that_hangs_up_may_want_tls_or_none(error: BaseException) -> None:
+    """The commonest cause is a scheme that does not belong to the port."""
+    told = silence(SHOWN, error, 3.0)
+    assert told.sentence.startswith(f"{SHOWN} closed the connection")
+    assert "mqtt or mqtts" in told.hint
