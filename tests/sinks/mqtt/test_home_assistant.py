@@ -35,6 +35,10 @@ def entities(*sensors: Shown) -> dict[str, dict[str, Any]]:
     return discovery(STATION, "1.2.3", TOPICS, sensors)["components"]
 
 
+def state_topic(key: str) -> str:
+    return TOPICS.state(*key.split("."))
+
+
 def test_the_message_has_what_is_required() -> None:
     """A device with an identifier, an origin with a name, and components."""
     config = discovery(STATION, "1.2.3", TOPICS, [])
@@ -67,6 +71,14 @@ def test_each_quantity_has_a_topic_of_its_own() -> None:
     """Any message on a topic keeps its entity from expiring, so a shared one would hide what has died."""
     expiring = [entity["state_topic"] for entity in entities(EVERYTHING).values() if "expire_after" in entity]
     assert len(expiring) == len(set(expiring)) == len(QUANTITIES)
+
+
+def test_state_and_attributes_come_from_one_message() -> None:
+    """From two, Home Assistant would keep two states of each observation: one of them an old value of a new time."""
+    for key, entity in entities(EVERYTHING).items():
+        if "expire_after" in entity:
+            assert entity["state_topic"] == entity["json_attributes_topic"] == f"{state_topic(key)}/attributes"
+            assert entity["value_template"] == "{{ value_json.state }}"
 
 
 def test_an_entity_is_there_only_with_its_station_and_its_sensor() -> None:

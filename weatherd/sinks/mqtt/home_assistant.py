@@ -2,8 +2,9 @@
 What Home Assistant is told of the station: one retained message for all of it, by device.
 
 Each quantity is an entity with a topic of its own, since any message on a topic keeps all its entities from expiring,
-and is available only while the station and its sensor are. Names are English: Home Assistant translates no names that
-come over MQTT, and everybody may rename an entity there.
+and is available only while the station and its sensor are. State and attributes come from one message: of two, Home
+Assistant makes two states, and keeps both; in the first an old value stands beside the new attributes. Names are
+English: Home Assistant translates no names that come over MQTT, and everybody may rename an entity there.
 
 Source:
     Home Assistant, ``homeassistant/components/mqtt``: discovery.py, schemas.py, sensor.py, of 2026.11 and 2025.1.
@@ -124,6 +125,7 @@ def _key(sensor: str, quantity: str) -> str:
 
 def _entity(station_id: str, topics: Topics, sensor: Shown, quantity: str) -> Config:
     face = face_of(quantity)
+    together = topics.attributes(sensor.name, quantity)
     optional = {
         "device_class": face.device_class,
         "state_class": face.state_class,
@@ -136,8 +138,9 @@ def _entity(station_id: str, topics: Topics, sensor: Shown, quantity: str) -> Co
         "unique_id": f"weatherd.{station_id}.{sensor.name}.{quantity}",
         "default_entity_id": f"sensor.{_slug(station_id)}_{_slug(sensor.name)}_{quantity}",
         "name": f"{sensor.name} {face.name}",
-        "state_topic": topics.state(sensor.name, quantity),
-        "json_attributes_topic": topics.attributes(sensor.name, quantity),
+        "state_topic": together,
+        "value_template": "{{ value_json.state }}",
+        "json_attributes_topic": together,
         "suggested_display_precision": face.digits,
         "expire_after": round(sensor.expire_after_s),
         "availability": [{"topic": topics.availability}, {"topic": topics.available(sensor.name)}],
