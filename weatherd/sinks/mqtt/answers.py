@@ -62,7 +62,7 @@ def refused_message(shown: str, refusal: Refusal) -> SinkError:
     """Return the error for a message that the broker does not take."""
     if refusal.code == NOT_AUTHORIZED:
         return Unwelcome(
-            f"{shown} does not let us publish on {refusal.topic}", "allow it in the broker's access list: docs/mqtt.md"
+            f"{shown} does not let us publish on {refusal.topic}", "allow it in the broker's access list: docs/fleet.md"
         )
     if refusal.code == QUOTA_EXCEEDED:
         return Unreachable(f"{shown} is full: quota exceeded", "raise its limits, or make room there")
