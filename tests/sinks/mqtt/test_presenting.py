@@ -19,12 +19,13 @@ class OneSensor(StationNow):
 
     def __init__(self, measured: Collection[str] | None) -> None:
         self.measured = measured
+        self.observed = VALUES
 
     def sensors(self) -> Sequence[SensorNow]:
         seen = Observation(
             "field", "made", 0, 0, values=VALUES, quality=dict.fromkeys(VALUES, Quality.GOOD), clock_synchronized=True
         )
-        return [SensorNow("field", self.measured, dict.fromkeys(VALUES, seen), True, 60.0, 10.0)]
+        return [SensorNow("field", self.measured, dict.fromkeys(self.observed, seen), True, 60.0, 10.0)]
 
 
 def told(messages: Sequence[Message]) -> set[str]:
@@ -50,3 +51,17 @@ def test_what_left_the_configuration_is_taken_back() -> None:
     components = msgspec.json.decode(removing.payload)["components"]
     assert components["field.wind_speed_of_gust"] == {"platform": "sensor"}
     assert told([now]) == {"air_temperature", "wind_speed", "humidex"}
+
+
+def test_what_leaves_the_configuration_at_a_reload_is_removed() -> None:
+    """Though it was taken over from an earlier run, when it was still configured."""
+    (before,) = presentation(VALUES).due()
+    station = OneSensor(VALUES)
+    station.observed = {}
+    now = Presentation(station, Topics("weatherd/s"), "homeassistant")
+    now.take_back(before.payload)
+    assert told(now.due()) == set(VALUES)
+    station.measured = ["air_temperature", "wind_speed"]
+    removing, last = now.due()
+    assert msgspec.json.decode(removing.payload)["components"]["field.wind_speed_of_gust"] == {"platform": "sensor"}
+    assert told([last]) == {"air_temperature", "wind_speed", "humidex"}

@@ -69,25 +69,20 @@ def may_observe(quantity: str, measured: Collection[str] | None) -> bool:
     return measured is None or quantity in measured or quantity not in _MEASURED_ONLY
 
 
-def remembered(before: Config, sensors: Mapping[str, Collection[str] | None]) -> Mapping[str, set[str]]:
+def remembered(before: Config, sensors: Collection[str]) -> Mapping[str, set[str]]:
     """
-    Return what an earlier discovery told that still may be observed, though it was not since the start.
+    Return what an earlier discovery told, for it was not all observed since the start.
 
     Args:
         before: The earlier discovery.
-        sensors: By name, the quantities that the configuration lets it measure; None if it does not tell.
+        sensors: The names of those that are configured now.
 
     Returns:
         By sensor, its quantities.
     """
     told = before.get("components")
     keys = set(told) if isinstance(told, dict) else set()
-    return {
-        sensor: {
-            quantity for quantity in QUANTITIES if _key(sensor, quantity) in keys and may_observe(quantity, measured)
-        }
-        for sensor, measured in sensors.items()
-    }
+    return {sensor: {quantity for quantity in QUANTITIES if _key(sensor, quantity) in keys} for sensor in sensors}
 
 
 def emptied(before: Config, now: Config) -> Config | None:
