@@ -1,5 +1,6 @@
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,8 @@ def test_a_message_that_is_not_taken_is_told_by_its_topic_and_reason() -> None:
     forbidden = refused_message(SHOWN, Refusal("a/b", 0x87, "Not authorized"))
     assert isinstance(forbidden, Unwelcome)
     assert "a/b" in forbidden.sentence
+    page = Path(__file__).parents[3] / forbidden.hint.rpartition(" ")[2]
+    assert "pattern readwrite" in page.read_text()  # there they find one to copy
     full = refused_message(SHOWN, Refusal("a/b", 0x97, "Quota exceeded"))
     assert (type(full), full.sentence) == (Unreachable, f"{SHOWN} is full: quota exceeded")
     other = refused_message(SHOWN, Refusal("a/b", 0x99, "Payload format invalid"))
@@ -75,3 +78,13 @@ def test_silence_is_told_by_what_the_network_said(error: BaseException | None, w
     assert isinstance(told, Unreachable)
     assert words in told.sentence
     assert told.hint
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(104, "x"), BrokenPipeError(32, "x"), RuntimeError("odd")], ids=repr
+)
+def test_a_broker_that_hangs_up_may_want_tls_or_none(error: BaseException) -> None:
+    """The commonest cause is a scheme that does not belong to the port."""
+    told = silence(SHOWN, error, 3.0)
+    assert told.sentence.startswith(f"{SHOWN} closed the connection")
+    assert "mqtt or mqtts" in told.hint

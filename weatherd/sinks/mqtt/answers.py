@@ -27,6 +27,7 @@ SESSION_TAKEN_OVER = 0x8E
 QUOTA_EXCEEDED = 0x97
 
 _CREDENTIALS = "look at username and password_file in [sinks.mqtt], and at the broker's list of users"
+LOOK_AT_SCHEME = "look at scheme and port of the url: mqtt or mqtts? Then into the broker's log"
 _SETTINGS: Mapping[int, tuple[str, str]] = {
     0x84: ("does not speak this version of MQTT", 'set protocol = "3.1.1" in [sinks.mqtt]'),
     0x85: ("refuses our client id", "let it accept ids that begin with weatherd-"),
@@ -61,7 +62,7 @@ def refused_message(shown: str, refusal: Refusal) -> SinkError:
     """Return the error for a message that the broker does not take."""
     if refusal.code == NOT_AUTHORIZED:
         return Unwelcome(
-            f"{shown} does not let us publish on {refusal.topic}", "allow it in the broker's access list: docs/mqtt.md"
+            f"{shown} does not let us publish on {refusal.topic}", "allow it in the broker's access list: docs/fleet.md"
         )
     if refusal.code == QUOTA_EXCEEDED:
         return Unreachable(f"{shown} is full: quota exceeded", "raise its limits, or make room there")
@@ -89,8 +90,10 @@ def silence(shown: str, error: BaseException | None, timeout_s: float) -> SinkEr
             sentence, hint = "refused the connection: nobody listens there", "start the broker, or look at the port"
         case TimeoutError() | None:
             sentence, hint = f"did not answer within {timeout_s:g} s", "look at the network, and at the url"
+        case ConnectionError():
+            sentence, hint = "closed the connection", LOOK_AT_SCHEME
         case OSError() if error.strerror:
             sentence, hint = f"cannot be reached: {error.strerror}", "look at the network"
         case _:
-            sentence, hint = f"closed the connection: {error}", "look into the broker's log"
+            sentence, hint = f"closed the connection: {error}", LOOK_AT_SCHEME
     return Unreachable(f"{shown} {sentence}", hint)

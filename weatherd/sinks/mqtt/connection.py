@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from weatherd.errors import SinkError, Unreachable
-from weatherd.sinks.mqtt.answers import REFUSED_FROM, Refusal, refused_connection, silence
+from weatherd.sinks.mqtt.answers import LOOK_AT_SCHEME, REFUSED_FROM, Refusal, refused_connection, silence
 from weatherd.sinks.mqtt.messages import Message
 
 PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
@@ -178,10 +178,10 @@ class Connection:
             if isinstance(cause, aiomqtt.MqttCodeError) and isinstance(cause.rc, ReasonCode):
                 if cause.rc.value >= REFUSED_FROM and cause.rc.getName() != "Unspecified error":
                     return refused_connection(shown, cause.rc.value, cause.rc.getName())
-                return Unreachable(f"{shown} closed the connection", "look into the broker's log")
+                return Unreachable(f"{shown} closed the connection", LOOK_AT_SCHEME)
         network = next((cause for cause in causes if isinstance(cause, OSError)), None)
         if network is None and not isinstance(error.__context__, TimeoutError) and "timed out" not in str(error):
-            return Unreachable(f"{shown} closed the connection: {error}", "look into the broker's log")
+            return Unreachable(f"{shown} closed the connection: {error}", LOOK_AT_SCHEME)
         return silence(shown, network, self._address.timeout_s)
 
 

@@ -21,7 +21,7 @@ from weatherd.sinks.mqtt.topics import Topics
 ONLINE = b"online"
 OFFLINE = b"offline"
 
-UNKNOWN = b"None"
+UNKNOWN = "None"
 """The state where there is no value to go by: Home Assistant takes this very word for `unknown`."""
 
 _NO_STATE = frozenset({Quality.MISSING, Quality.ERRONEOUS})
@@ -48,8 +48,9 @@ class Message(NamedTuple):
 def observed(topics: Topics, observation: Observation) -> Iterator[Message]:
     """Yield two messages for each quantity; the attributes first, so that they are there when the state changes."""
     for quantity in {**observation.quality, **observation.values}:
-        yield _attributes(topics, quantity, observation)
-        yield _state(topics, quantity, observation)
+        state = _state(quantity, observation)
+        yield _attributes(topics, quantity, state, observation)
+        yield Message(topics.state(observation.sensor, quantity), state.encode())
 
 
 def happened(topics: Topics, document: Document) -> Message:
@@ -69,16 +70,16 @@ def availability(topic: str, *, is_there: bool) -> Message:
     return Message(topic, ONLINE if is_there else OFFLINE, is_retained=True, expires=False)
 
 
-def _state(topics: Topics, quantity: str, observation: Observation) -> Message:
+def _state(quantity: str, observation: Observation) -> str:
     value = observation.values.get(quantity)
     has_state = value is not None and observation.quality.get(quantity) not in _NO_STATE
-    payload = written(quantity, value).encode() if value is not None and has_state else UNKNOWN
-    return Message(topics.state(observation.sensor, quantity), payload)
+    return written(quantity, value) if value is not None and has_state else UNKNOWN
 
 
-def _attributes(topics: Topics, quantity: str, observation: Observation) -> Message:
+def _attributes(topics: Topics, quantity: str, state: str, observation: Observation) -> Message:
     one = value_of(quantity, observation)
     attributes: dict[str, object] = {
+        "state": state,
         "value": one.value,
         "unit": face_of(quantity).unit,
         "quality": one.quality,

@@ -47,7 +47,7 @@ class Teller:
         """Tell, once for each topic, that the broker does not let us subscribe."""
         if self._is_new(f"subscription {topic}"):
             message = f"the broker does not let us subscribe to {topic}"
-            self._log.warning("mqtt.not_heard", message=message, hint="allow it in its access list: docs/mqtt.md")
+            self._log.warning("mqtt.not_heard", message=message, hint="allow it in its access list: docs/fleet.md")
 
     def twin(self, run_id: str, error: SinkError) -> bool:
         """Tell, once for each of them, that another daemon publishes as this station; tell you whether it was news."""
