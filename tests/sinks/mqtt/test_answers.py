@@ -25,8 +25,10 @@ CODES = {
     0x8C: Unwelcome,  # bad authentication method
     0x8D: Unreachable,  # keep alive timeout
     0x8E: Unwelcome,  # session taken over
-    0x95: Unreachable,  # packet too large
+    0x95: Unwelcome,  # packet too large
     0x97: Unreachable,  # quota exceeded
+    0x9A: Unwelcome,  # retain not supported
+    0x9B: Unwelcome,  # QoS not supported
     0x9C: Unwelcome,  # use another server
     0x9D: Unwelcome,  # server moved
     0x9F: Unreachable,  # connection rate exceeded

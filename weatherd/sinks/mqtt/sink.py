@@ -19,8 +19,9 @@ import structlog
 from weatherd.errors import SinkError, Unreachable, Unwelcome
 from weatherd.happenings import Happenings
 from weatherd.ports import Clock
+from weatherd.sinks.mqtt.client import Address
 from weatherd.sinks.mqtt.commanding import Commander
-from weatherd.sinks.mqtt.connection import Address, Connection
+from weatherd.sinks.mqtt.connection import Connection
 from weatherd.sinks.mqtt.ledger import Ledger
 from weatherd.sinks.mqtt.messages import Message, availability
 from weatherd.sinks.mqtt.port import StationNow
