@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.fakes import FakeClock, quiet_log
 from tests.mqtt.brokers import settings_of
 from weatherd.daemon import Daemon
@@ -29,6 +31,22 @@ async def test_a_source_that_falls_silent_is_no_longer_there(tmp_path: Path) -> 
     assert is_there()
     await clock.advance(1.0)
     assert not is_there()
+
+
+@pytest.mark.parametrize("step_s", [86_400.0, -86_400.0])
+async def test_a_step_of_the_clock_takes_no_sensor_away_and_keeps_none(tmp_path: Path, step_s: float) -> None:
+    """A Pi without a clock battery learns the time after a minute, and nobody is told that all sensors are gone."""
+    clock = FakeClock(synchronized=False)
+    settings = settings_of(tmp_path, "mqtt://127.0.0.1:1")
+    daemon = Daemon(settings, quiet_log(), clock=clock, runtime_folder=tmp_path)  # type: ignore[arg-type]  # a fake
+    now = StationNow(daemon.parts)
+    garden = daemon.parts.samplers[1]
+    assert isinstance(garden, ToldSampler)
+    assert len(list(garden.take([Arrival({"air_temperature": 20.0})]))) == 1
+    clock.synchronize(step_s)
+    assert [sensor.is_there for sensor in now.sensors() if sensor.name == "garden"] == [True]
+    await clock.advance(301.0)
+    assert [sensor.is_there for sensor in now.sensors() if sensor.name == "garden"] == [False]
 
 
 async def test_without_a_backlog_the_journal_knows_nothing_of_the_broker(tmp_path: Path) -> None:
