@@ -58,6 +58,26 @@ def test_a_message_that_is_not_taken_is_told_by_its_topic_and_reason() -> None:
     )
 
 
+def test_a_message_that_is_too_large_is_for_a_person_to_mend() -> None:
+    """The topic and the limit are named."""
+    error = refused_message(SHOWN, Refusal("a/b", 0x95, "Packet too large"))
+    assert isinstance(error, Unwelcome)
+    assert "a/b" in error.sentence
+    assert "max_packet_size" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(9, "clock"), (10, "renew"), (62, "a name in url"), (64, "a name in url"), (20, "tls.ca_file")]
+)
+def test_a_certificate_that_is_not_trusted_has_the_hint_that_mends_it(code: int, words: str) -> None:
+    """One that has run out is not mended by another authority."""
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = code, "why"
+    told = silence(SHOWN, error, 3.0)
+    assert told.sentence == f"{SHOWN} shows a certificate that is not trusted: why"
+    assert words in told.hint
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

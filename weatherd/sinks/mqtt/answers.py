@@ -46,6 +46,12 @@ _SETTINGS: Mapping[int, tuple[str, str]] = {
 """Answers that only a person can change, with sentence and hint."""
 
 
+_RUN_OUT = "renew the broker's certificate, unless it is this computer's clock that is wrong"
+_OTHER_NAME = "use a name in url of [sinks.mqtt] that is in the broker's certificate"
+_CERTIFICATE_HINTS: Mapping[int, str] = {9: _RUN_OUT, 10: _RUN_OUT, 62: _OTHER_NAME, 64: _OTHER_NAME}
+"""By X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH (x509_vfy.h)."""
+
+
 class Refusal(NamedTuple):
     """A message that the broker did not take: where to, and its reason code."""
 
@@ -83,7 +89,7 @@ def silence(shown: str, error: BaseException | None, timeout_s: float) -> SinkEr
         case ssl.SSLCertVerificationError():
             sentence, hint = (
                 f"shows a certificate that is not trusted: {error.verify_message}",
-                "name the authority that signed it in tls.ca_file",
+                _CERTIFICATE_HINTS.get(error.verify_code, "name the authority that signed it in tls.ca_file"),
             )
         case ssl.SSLError():
             sentence, hint = (
