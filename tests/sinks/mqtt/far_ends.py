@@ -129,6 +129,7 @@ class FakeStation:
 
     def __init__(self, clock: FakeClock) -> None:
         self.is_there = True
+        self.is_synchronized = True
         self.work = asyncio.Event()
         self.work.set()
         self.reports_count = 0
@@ -173,7 +174,13 @@ class FakeStation:
         return [SensorNow("barometer", None, self._newest, self.is_there, 60.0, PERIOD_S + 5)]
 
     def status(self) -> Mapping[str, Any]:
-        return {"lag": 0, "clock_synchronized": True, "started_at": "", "version": "1.0", "run_id": self.run_id}
+        return {
+            "lag": 0,
+            "clock_synchronized": self.is_synchronized,
+            "started_at": "",
+            "version": self.version,
+            "run_id": self.run_id,
+        }
 
     async def report(self, sensor: str | None) -> int:
         del sensor
@@ -188,7 +195,7 @@ class FakeStation:
 class Rig:
     """A sink between the two, which runs until it is left."""
 
-    def __init__(self, *, commands: bool = False, delay_s_max: float = 30.0) -> None:
+    def __init__(self, *, commands: bool = False, home_assistant: bool = False, delay_s_max: float = 30.0) -> None:
         self.clock = FakeClock(NOON_MS)
         self.broker = FakeBroker(self.clock)
         self.station = FakeStation(self.clock)
@@ -197,7 +204,7 @@ class Rig:
         self.sink = MqttSink(
             Address("mqtt://a"),
             Topics("weatherd/s"),
-            Wishes(None, commands),
+            Wishes("homeassistant" if home_assistant else None, commands),
             self.station,
             clock=self.clock,
             log=self.log,

@@ -1,5 +1,6 @@
 """What hours do to the sink, by a fake clock; real brokers are in tests/mqtt."""
 
+import asyncio
 import itertools
 import tracemalloc
 
@@ -8,11 +9,14 @@ import pytest
 from tests.sinks.mqtt.far_ends import PERIOD_S, SILENCE, Rig
 from weatherd.errors import SinkError, Unwelcome
 from weatherd.sinks.mqtt.answers import QUOTA_EXCEEDED, SESSION_TAKEN_OVER, refused_connection
+from weatherd.sinks.mqtt.commands import BURST_MAX
 from weatherd.sinks.mqtt.session import AT_ONCE_MAX, FRESH_MAX
 from weatherd.sinks.mqtt.sink import HEALTHY_S
 
 STATE = "weatherd/s/barometer/air_pressure"
 BACKLOG = "weatherd/s/backlog"
+CONFIG = "homeassistant/device/weatherd-s/config"
+STATUS = "weatherd/s/status"
 HOUR = int(3600 / PERIOD_S)
 TAKEN_OVER = refused_connection("mqtt at mqtt://a", SESSION_TAKEN_OVER, "")
 PASSWORD = refused_connection("mqtt at mqtt://a", 0x86, "")
@@ -250,3 +254,134 @@ async def test_what_is_no_status_of_another_run_is_nothing(payload: bytes) -> No
         await rig.clock.advance(1.0)
         assert rig.sink.error is None
         assert rig.sink.is_connected
+
+
+async def test_after_a_break_all_is_told_anew() -> None:
+    """The broker may have been restarted, and have kept nothing."""
+    async with Rig(home_assistant=True) as rig:
+        await rig.observe([1000.0])
+        rig.broker.end(SILENCE)
+        rig.broker.taken.clear()
+        await rig.clock.advance(2.0)
+        for topic in ("weatherd/s/availability", "weatherd/s/barometer/availability", CONFIG, STATUS):
+            assert len(rig.broker.payloads(topic)) == 1, topic
+        await rig.observe([1001.0])
+        assert rig.broker.payloads(STATE)[-1] == b"1001.00"
+
+
+async def test_a_twin_hears_of_us_at_once_and_is_an_event_once() -> None:
+    """Else each of them would be told of the other a minute apart."""
+    async with Rig() as rig:
+        rig.broker.taken.clear()
+        for _ in range(3):
+            rig.broker.say(STATUS, b'{"run_id": "other"}')
+            await rig.clock.advance(1.0)
+        assert len(rig.broker.payloads(STATUS)) == 1
+        assert rig.events() == ["mqtt_twin"]
+        assert rig.sink.error is not None
+        assert "'other'" in rig.sink.error.sentence
+        rig.broker.say(STATUS, b'{"run_id": "retained"}', retained=True)
+        await rig.clock.advance(1.0)
+        assert rig.events() == []
+
+
+async def test_the_status_is_told_each_minute_and_when_the_clock_is_known() -> None:
+    """A clock that is synchronised is news at once."""
+    async with Rig() as rig:
+        rig.broker.taken.clear()
+        await rig.clock.advance(61.0)
+        assert len(rig.broker.payloads(STATUS)) == 1
+        rig.station.is_synchronized = False
+        await rig.clock.advance(1.0)
+        assert len(rig.broker.payloads(STATUS)) == 2
+
+
+async def test_another_journal_in_the_place_of_the_first_is_followed_from_its_beginning() -> None:
+    """A damaged one is set aside while the station runs, and the new one counts from one."""
+    async with Rig() as rig:
+        await rig.observe([1000.0, 1001.0])
+        rig.station.documents.clear()
+        await rig.clock.advance(1.0)
+        await rig.observe([1002.0])
+        assert rig.broker.payloads(STATE)[-1] == b"1002.00"
+
+
+async def test_what_is_left_of_a_sensor_that_is_gone_is_removed_once() -> None:
+    """By what the broker has retained; what others say of sensors that there are is theirs."""
+    gone, there = "weatherd/s/gone/availability", "weatherd/s/barometer/availability"
+    async with Rig() as rig:
+        rig.broker.taken.clear()
+        rig.broker.say(gone, b"online", retained=True)
+        rig.broker.say(there, b"offline", retained=True)
+        rig.broker.say("weatherd/s/live/availability", b"online")
+        await rig.clock.advance(1.0)
+        assert [(one.topic, one.payload, one.is_retained) for one in rig.broker.taken] == [(gone, b"", True)]
+
+
+async def test_commands_that_take_their_time_are_let_in_as_far_as_there_is_room() -> None:
+    """One is followed, some wait, and the log tells of the others; the connection lasts."""
+    async with Rig(commands=True) as rig:
+        rig.station.work.clear()
+        for _ in range(BURST_MAX + 10):
+            rig.broker.say("weatherd/s/command", b"report")
+            await rig.clock.advance(1.0)
+        assert rig.sink.attempts == {"connected": 1}
+        assert len(rig.logged("mqtt.command_refused")) == 9
+        rig.station.work.set()
+        await rig.clock.advance(1.0)
+        assert rig.station.reports_count == BURST_MAX + 1
+
+
+async def test_home_assistants_birth_is_answered_unless_it_is_of_before() -> None:
+    """Within a few seconds, by discovery, then the status and the present values; a retained one is no news."""
+    async with Rig(home_assistant=True) as rig:
+        await rig.observe([1000.0])
+        rig.broker.taken.clear()
+        rig.broker.say("homeassistant/status", b"online", retained=True)
+        rig.broker.say("homeassistant/status", b"offline")
+        await rig.clock.advance(1.0)
+        assert rig.broker.taken == []
+        rig.station.observe(1001.0)
+        rig.broker.say("homeassistant/status", b"online")
+        await rig.clock.advance(8.0)
+        assert [one.topic for one in rig.broker.taken if "attributes" not in one.topic] == [
+            STATE,
+            CONFIG,
+            STATUS,
+            STATE,
+        ]
+
+
+async def test_a_broker_that_wants_other_settings_is_asked_slowly_from_the_first() -> None:
+    """Each wrong password may be one of those that get us banned."""
+    async with Rig(delay_s_max=100.0) as rig:
+        rig.broker.fail(PASSWORD)
+        await rig.clock.advance(600.0)
+        waits_s = [after - before for before, after in itertools.pairwise(rig.broker.attempts_s[1:])]
+        assert len(waits_s) >= 5
+        assert all(50.0 <= wait_s <= 100.0 for wait_s in waits_s)
+
+
+async def test_a_backlog_waits_until_the_fresh_have_been_told() -> None:
+    """The journal's forwarder may come first, and nothing goes out twice."""
+    async with Rig() as rig:
+        rig.station.observe(1000.0)
+        delivering = asyncio.create_task(rig.sink.deliver(rig.station.documents))
+        await rig.clock.advance(1.0)
+        assert delivering.done()
+        assert rig.broker.payloads(BACKLOG) == []
+        assert rig.broker.payloads(STATE) == [b"1000.00"]
+
+
+async def test_the_echo_of_our_own_discovery_is_not_answered() -> None:
+    """We subscribe to where we publish it; only what was retained there before us tells what is gone."""
+    async with Rig(home_assistant=True) as rig:
+        await rig.observe([1000.0])
+        rig.broker.taken.clear()
+        rig.broker.say(CONFIG, b'{"components": {"gone.air_pressure": {"platform": "sensor"}}}')
+        await rig.clock.advance(1.0)
+        assert rig.broker.taken == []
+        rig.broker.say(CONFIG, b'{"components": {"gone.air_pressure": {"platform": "sensor"}}}', retained=True)
+        await rig.clock.advance(1.0)
+        assert [one.topic for one in rig.broker.taken] == [CONFIG, CONFIG]
+        assert b"gone.air_pressure" not in rig.broker.taken[-1].payload

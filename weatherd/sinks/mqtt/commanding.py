@@ -43,12 +43,12 @@ class Commander:
         self._teller = teller
         self._allowance = Allowance(clock.boottime_s())
 
-    def lets_in(self, request: Received) -> bool:
+    def lets_in(self, request: Received, *, is_busy: bool) -> bool:
         """Tell whether a command is to be followed; one that comes too soon is answered by nothing but the log."""
         if request.is_retained:
             self._teller.refused(shown(request.payload), "it is retained: nobody knows when it was meant")
             return False
-        if not self._allowance.take(self._clock.boottime_s()):
+        if is_busy or not self._allowance.take(self._clock.boottime_s()):
             self._teller.refused(shown(request.payload), "too many in too short a time")
             return False
         return True

@@ -262,7 +262,7 @@ class Session:
     def _hear(self, message: Received) -> None:
         topics, presentation = self._topics, self._presentation
         if self._commander is not None and message.topic == topics.command:
-            if not self._commands.full() and self._commander.lets_in(message):
+            if self._commander.lets_in(message, is_busy=self._commands.full()):
                 self._commands.put_nowait(message)
         elif message.topic == topics.status:
             self._hear_status(message)
