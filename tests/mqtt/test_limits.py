@@ -13,7 +13,7 @@ from tests.mqtt.proxies import proxy
 from tests.mqtt.test_commands import COMMANDS, RESPONSE, answers, asking
 from tests.mqtt.test_faults import quick
 from tests.mqtt.test_publishing import CONFIG, STATES
-from weatherd.sinks.mqtt.client import PACKET_SIZE_MAX
+from weatherd.sinks.mqtt.client import PACKET_SIZE_MAX, RECEIVED_SIZE_MAX
 
 pytestmark = needs_mosquitto
 
@@ -184,3 +184,17 @@ async def test_a_reload_while_a_connection_is_made_leaves_none_behind(tmp_path: 
             await running.connected()
             await asyncio.wait_for(over.wait(), 10)
             assert len(connections) == 1
+
+
+async def test_a_packet_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    """With MQTT 3.1.1 a broker does not know how much we take: the connection ends, and the status says why."""
+    topic = "weatherd/s/gone/availability"
+    async with broker(tmp_path) as one, listening(one.port) as listener:
+        await listener.say(topic, b"x" * (RECEIVED_SIZE_MAX + 1), retain=True)
+        async with publishing(tmp_path / "a", one.url, 'protocol = "3.1.1"') as running:
+            await eventually(lambda: running.sink["state"] == "lost")
+            assert "bytes in one packet" in running.sink["error"]["message"]
+            await listener.say(topic, b"", retain=True)
+            await running.connected()
+            listener.heard.clear()
+            await listener.until(STATES[0])

@@ -13,7 +13,7 @@ from weatherd.model import Station
 from weatherd.processing.documents import Document, iso_8601
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition, State
-from weatherd.sinks.mqtt.client import Address
+from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.port import Fresh, SensorNow
 from weatherd.sinks.mqtt.sink import MqttSink, Wishes
 from weatherd.sinks.mqtt.topics import topics_of

@@ -11,8 +11,8 @@ from weatherd.happenings import Happenings
 from weatherd.model import Event, Observation, Quality, Station
 from weatherd.processing.documents import Document, DocumentEncoder, decode
 from weatherd.queueing import BoundedQueue
+from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.answers import Refusal
-from weatherd.sinks.mqtt.client import Address
 from weatherd.sinks.mqtt.connection import Received
 from weatherd.sinks.mqtt.messages import Message
 from weatherd.sinks.mqtt.port import Fresh, SensorNow

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -19,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.answers import PACKET_TOO_LARGE, REFUSED_FROM, Refusal
 from weatherd.sinks.mqtt.messages import Message
 
@@ -27,6 +28,9 @@ PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 PACKET_SIZE_MAX = 512 * 1024
 """Bytes that a broker with MQTT 5 may send us in one packet: our discovery has to come back to us."""
+
+RECEIVED_SIZE_MAX = 4 * 1024 * 1024
+"""Bytes of the largest packet that is read at all: with MQTT 3.1.1 nobody tells the broker, which may send 256 MB."""
 
 INCOMING_MAX = 1000
 """Messages that wait until we have read them, with as many bytes as one packet may have; more are dropped."""
@@ -45,35 +49,6 @@ HEADER_SIZE_MAX = 32
 
 _silent = logging.getLogger("weatherd.sinks.mqtt")
 _silent.setLevel(logging.CRITICAL)  # what paho logs of a broken connection is told by our errors, once
-
-
-class Address(NamedTuple):
-    """
-    Where and as whom to connect.
-
-    Attributes:
-        url: ``mqtt``, ``mqtts``, ``ws`` or ``wss``.
-        password: In no error and no log.
-        ssl_context: From `weatherd.tls`; for ``mqtts`` and ``wss``.
-        is_version_5: Else MQTT 3.1.1.
-        session_expiry_s: So long the broker keeps a broken connection's session, and its last will to itself.
-    """
-
-    url: str
-    username: str | None = None
-    password: str | None = None
-    ssl_context: ssl.SSLContext | None = None
-    is_version_5: bool = True
-    keep_alive_s: int = 60
-    session_expiry_s: int = 0
-    message_expiry_s: int = 300
-    timeout_s: float = 10.0
-
-    @property
-    def shown(self) -> str:
-        """How it is called in front of people."""
-        parts = urlsplit(self.url)
-        return f"mqtt at {parts.scheme}://{parts.netloc}"
 
 
 class _Sending:
@@ -149,6 +124,8 @@ class Client(aiomqtt.Client):
         self._sendings: dict[int, _Sending] = {}
         self._answers_count = 0
         self._unknown_codes: dict[int, int] = {}
+        self._paho_receive = self._client._sock_recv  # noqa: SLF001
+        self._client._sock_recv = self._receive  # type: ignore[method-assign,assignment]  # noqa: SLF001
         self._paho_acknowledge = self._client._handle_pubackcomp  # noqa: SLF001
         self._client._handle_pubackcomp = self._acknowledge  # type: ignore[method-assign,assignment]  # noqa: SLF001
         self._packet_size_max: int | None = None
@@ -227,6 +204,12 @@ class Client(aiomqtt.Client):
             self._client.max_inflight_messages, getattr(properties, "ReceiveMaximum", UNANSWERED_MAX)
         )
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _receive(self, size: int) -> bytes:
+        """Receive some of a packet; paho asks for all that is left of it, and would keep all of it in memory."""
+        if size > RECEIVED_SIZE_MAX:
+            raise aiomqtt.MqttError(f"it sends {size:,} bytes in one packet")
+        return self._paho_receive(size)
 
     def _acknowledge(self, command: Any) -> Any:
         """

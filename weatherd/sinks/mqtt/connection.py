@@ -12,8 +12,9 @@ import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from weatherd.errors import SinkError, Unreachable
+from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.answers import REFUSED_FROM, Refusal, refused_connection, silence
-from weatherd.sinks.mqtt.client import Address, Client
+from weatherd.sinks.mqtt.client import Client
 from weatherd.sinks.mqtt.messages import Message
 
 BYE_S = 2.0
@@ -133,7 +134,8 @@ class Connection:
                 return Unreachable(f"{shown} closed the connection", "look into the broker's log")
         network = next((cause for cause in causes if isinstance(cause, OSError)), None)
         if network is None and not isinstance(error.__context__, TimeoutError) and "timed out" not in str(error):
-            return Unreachable(f"{shown} closed the connection: {error}", "look into the broker's log")
+            told = error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error
+            return Unreachable(f"{shown} closed the connection: {told}", "look into the broker's log")
         return silence(shown, network, self._address.timeout_s)
 
 

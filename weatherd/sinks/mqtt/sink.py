@@ -19,7 +19,7 @@ import structlog
 from weatherd.errors import SinkError, Unreachable, Unwelcome
 from weatherd.happenings import Happenings
 from weatherd.ports import Clock
-from weatherd.sinks.mqtt.client import Address
+from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.commanding import Commander
 from weatherd.sinks.mqtt.connection import Connection
 from weatherd.sinks.mqtt.ledger import Ledger
