@@ -7,15 +7,16 @@ an erroneous one said plainly would be in everybody's statistics for ever. A dou
 and its attributes say so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from weatherd.model import Observation, Quality
-from weatherd.processing.documents import Document, iso_8601
-from weatherd.sampling.newest import value_of
+from weatherd.processing.documents import DATASET_EVENT, DATASET_OBSERVATION, Document, iso_8601
+from weatherd.sampling.newest import recalled, value_of
 from weatherd.sinks.mqtt.faces import face_of, written
+from weatherd.sinks.mqtt.port import SensorNow
 from weatherd.sinks.mqtt.topics import Topics
 
 ONLINE = b"online"
@@ -65,9 +66,41 @@ def happened(topics: Topics, document: Document) -> Message:
     return Message(topics.event, _encoder.encode(told))
 
 
+def current(topics: Topics, sensors: Mapping[str, SensorNow], now_ms: int) -> Iterator[Message]:
+    """Yield what is still the newest that there can be: what is older is not told as if it were new."""
+    for sensor in sensors.values():
+        newest = {id(one): one for one in sensor.newest.values()}
+        for observation in sorted(newest.values(), key=lambda one: one.observed_at_ms):
+            if now_ms - observation.observed_at_ms <= sensor.current_s * 1000:
+                yield from observed(topics, observation)
+
+
+def fresh(topics: Topics, document: Document, sensors: Mapping[str, SensorNow], now_ms: int) -> Iterator[Message]:
+    """Yield what an entry tells; nothing for one of a source that tells old times, or of a sensor that is gone."""
+    if document.event.dataset == DATASET_EVENT:
+        yield happened(topics, document)
+    elif document.event.dataset == DATASET_OBSERVATION:
+        observation = recalled(document)
+        sensor = sensors.get(observation.sensor)
+        if sensor is not None and now_ms - observation.observed_at_ms <= sensor.stale_s * 1000:
+            yield from observed(topics, observation)
+
+
+def run_of(status: bytes) -> str | None:
+    """Return which run of a daemon a status is of; None if it is no status."""
+    try:
+        return msgspec.json.decode(status, type=_Run).run_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def availability(topic: str, *, is_there: bool) -> Message:
     """Return the retained message that says whether somebody is there."""
     return Message(topic, ONLINE if is_there else OFFLINE, is_retained=True, expires=False)
+
+
+class _Run(msgspec.Struct):
+    run_id: str
 
 
 def _state(quantity: str, observation: Observation) -> str:
