@@ -247,7 +247,5 @@ def test_random_actions_leave_the_journal_like_a_plain_dict() -> None:
     """Whatever is appended, read, delivered, refused, pruned, killed and cut off, the journal agrees with the model."""
     run_state_machine_as_test(
         JournalMachine,
-        settings=settings(
-            max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=40, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

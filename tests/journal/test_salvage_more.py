@@ -305,7 +305,7 @@ def test_a_name_that_is_no_text_is_passed_over() -> None:
     assert saved_of(content.replace(b"mqtt", b"mq\xff\xfe")) == {SavedPosition("zabbix", 1, 5): 1}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     first_seq=st.integers(1, 2**62 - 2)
     | st.sampled_from([2**bits + step for bits in range(1, 62) for step in (-1, 0)]),
@@ -330,7 +330,7 @@ def test_a_record_of_an_index_may_go_on_in_other_pages(size: int) -> None:
     assert saved_of(content_of(*rows)) == Counter(rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_damage_raises_or_makes_up_entries(intact: bytes, data: st.DataObject) -> None:
     """Pages zeroed, exchanged, repeated, overwritten or cut off: what comes of entries was written."""
@@ -358,7 +358,7 @@ def test_no_damage_raises_or_makes_up_entries(intact: bytes, data: st.DataObject
     assert {one.body for one in saved_of(content) if isinstance(one, SavedEntries)} <= bodies
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(), kind=st.sampled_from([0x02, 0x05, 0x0A, 0x0D]), size=st.integers(0, 100_000))
 def test_of_garbage_nothing_comes(seed: int, kind: int, size: int) -> None:
     """Also where every page of it begins as those of tables do."""
