@@ -39,7 +39,7 @@ The tails (``journal.db-tail``, ``journal.db-tail2``, and two in the runtime fol
 documents, and how far the sinks have come. Of a pair one is written, while the other goes into the database.
 
 Many documents a row, because the number of pages written decides how long a card lasts, and because documents
-compress 15 to 1 side by side and hardly alone. A row has at most 1,000 documents or 512 KB, so that no read has to
+compress 15 to 1 side by side and hardly alone. A row has at most 1,000 documents or 1 MB, so that no read has to
 unpack more than that to get at one document. What a sink takes whole is not unpacked at all: a batch ends where a
 fragment does, so that the next one begins with one. File version 2 had lines alone; it is read, and has fragments from
 then on, so that an older weatherd refuses it instead of taking them for damage.

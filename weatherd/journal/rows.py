@@ -22,8 +22,11 @@ from weatherd.packed import Fragment, Packed, compress
 ROW_COUNT_MAX = 1000
 """Documents in one row."""
 
-ROW_SIZE_MAX = 512 * 1024
-"""Bytes of the documents in one row, before compression; a single larger document has a row to itself."""
+ROW_SIZE_MAX = 1_000_000
+"""
+Bytes of the documents in one row, before compression; a single larger document has a row to itself. So a row of
+documents of the usual 600 to 900 bytes has as many as it may, and they make two whole batches.
+"""
 
 
 FRAGMENTS_COUNT_MIN = 32

@@ -319,6 +319,8 @@ def _gzip(body: bytes) -> bytes:
 
 async def _read_acknowledgement(response: aiohttp.ClientResponse) -> None:
     """Read the short body of a 2xx, so that the connection can be used again. That it is a 2xx is enough."""
+    if response.content.is_eof():
+        return  # it came with the head, and the connection has gone back by itself
     try:
         async with asyncio.timeout(ACKNOWLEDGEMENT_S_MAX):
             await response.content.read(ACKNOWLEDGEMENT_SIZE_MAX)
