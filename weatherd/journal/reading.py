@@ -9,7 +9,7 @@ from weatherd.errors import JournalDamaged
 from weatherd.journal.pending import Pending
 from weatherd.journal.rows import Row, Run, opened
 from weatherd.model import Batch
-from weatherd.packed import Packed
+from weatherd.packed import Packed, compress
 from weatherd.processing.documents import is_estimated
 
 READ_SIZE_MAX = 8_000_000
@@ -247,8 +247,14 @@ class _Gathering:
 
 
 def _side_by_side(pieces: Sequence[Sequence[bytes]]) -> Sequence[bytes]:
-    """Return the documents of pieces, packed if each of them is."""
-    packed = [piece for piece in pieces if isinstance(piece, Packed)]
-    if pieces and len(packed) == len(pieces):
-        return Packed.of(packed)
-    return list(itertools.chain.from_iterable(pieces))
+    """Return the documents of pieces: packed if most of them are, and then the others are compressed for it."""
+    packed_count = sum(len(piece) for piece in pieces if isinstance(piece, Packed))
+    if 2 * packed_count <= sum(map(len, pieces)):
+        return list(itertools.chain.from_iterable(pieces))
+    neighbours = itertools.groupby(pieces, lambda piece: isinstance(piece, Packed))
+    return Packed.of(
+        Packed.of(piece for piece in some if isinstance(piece, Packed))
+        if are_packed
+        else Packed(compress(list(itertools.chain.from_iterable(some))))
+        for are_packed, some in neighbours
+    )
