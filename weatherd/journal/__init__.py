@@ -84,7 +84,8 @@ it already had, with the same id and bytes.
 comes twice. A record of an epoch before the database's says nothing about the sinks any more; each turn of the tails
 begins one, so what is noted during a commit counts whether that succeeds or not.
 
-*Damage.* What can be read is written to ``journal.db.new``, renamed to ``journal.db.saved`` when it is whole, and takes
+*Damage.* SQLite tells of most; a row that it hands on though it was never written (`columns`) is the same to us. What
+can be read is written to ``journal.db.new``, renamed to ``journal.db.saved`` when it is whole, and takes
 the place of the database, which is renamed to ``journal.db.damaged-`` and the time. Whenever that is interrupted, the
 next opening, or the next call, goes on with it.
 

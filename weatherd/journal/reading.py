@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 
 from weatherd.errors import JournalDamaged
+from weatherd.journal.columns import Impossible
 from weatherd.journal.pending import Pending
 from weatherd.journal.rows import Row, Run, opened
 from weatherd.model import Batch
@@ -83,7 +84,11 @@ class Reader:
         if not self._is_pending(seq):
             # Closed at once, since an open query would keep the WAL from being used again.
             with closing(self._connection.execute(_ROWS_FROM, {"seq": seq})) as cursor:
+                end_seq = 0
                 for row in map(Row._make, cursor):
+                    if row.first_seq <= end_seq:
+                        raise Impossible("rows are out of order")
+                    end_seq = row.last_seq
                     if row.last_seq < seq:
                         continue
                     run = opened(row)
