@@ -21,6 +21,7 @@ from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password, read_token
 from weatherd.config.words import choice, nearest, quoted
 from weatherd.errors import ConfigError
 from weatherd.model import QUANTITIES, Reduction
+from weatherd.processing.infrared import scancode_mistake, timings_mistakes
 from weatherd.processing.limits import LIMITS, Limits, wider
 from weatherd.processing.units import convertible
 from weatherd.tls import tls_mistakes
@@ -316,6 +317,69 @@ def positions_differ(position_ohms: Sequence[Any]) -> Found:
             yield ("position_ohms", index), f"the same as position_ohms[{first[ohm]}]"
 
 
+def one_way_to_say_it(given: KeysView[str]) -> Found:
+    """Refuse a command that is neither a scancode nor timings, or both."""
+    if given >= {"scancode", "timings_us"}:
+        yield ("timings_us",), "does not go together with scancode; keep one of the two"
+    elif not given & {"scancode", "timings_us", "protocol"}:
+        yield (), "needs a scancode with its protocol, or timings_us"
+    if "carrier_hz" in given and "timings_us" not in given:
+        yield ("carrier_hz",), "goes only together with timings_us; with a scancode the kernel knows it"
+
+
+def scancode_fits(protocol: str | None, scancode: int | None) -> Found:
+    """Refuse a scancode that the kernel would not send with this protocol."""
+    if protocol is not None and scancode is not None and (message := scancode_mistake(protocol, scancode)):
+        yield ("scancode",), message
+
+
+def timings_fit(timings_us: Sequence[Any] | None) -> Found:
+    """Refuse a message that the kernel would not send."""
+    if timings_us and all(type(one) is int for one in timings_us):
+        for message in timings_mistakes(timings_us):
+            yield ("timings_us",), message
+
+
+def something_to_send(given: KeysView[str], home_assistant: bool) -> Found:  # noqa: FBT001  -- called by name
+    """Refuse a table that lets nothing be sent."""
+    if "commands" not in given and not home_assistant:
+        yield (), "needs commands, or home_assistant = true"
+
+
+def infrared_at_home_assistant(infrared: Any, sinks: Any) -> Found:
+    """Refuse an emitter that nobody would be told of."""
+    mqtt = getattr(sinks, "mqtt", None)
+    if getattr(infrared, "home_assistant", False) and not getattr(mqtt, "home_assistant", False):
+        yield ("infrared", "home_assistant"), "goes only together with [sinks.mqtt] and its home_assistant = true"
+
+
+def receivers_differ(sensors: Sequence[Any]) -> Found:
+    """Refuse two sensors that would hear the same."""
+    first: dict[str, int] = {}
+    for index, sensor in enumerate(sensors):
+        device = getattr(sensor, "device", None) if _is_receiver(sensor) else None
+        if device is not None and first.setdefault(device, index) != index:
+            yield ("sensors", index, "device"), f"{quoted(device)} is already the device of sensors[{first[device]}]"
+
+
+def simulated_as_a_whole(sensors: Sequence[Any], infrared: Any) -> Found:
+    """Refuse infrared that is simulated on one side alone."""
+    devices: dict[KeyPath, str] = {
+        ("sensors", index, "device"): getattr(sensor, "device", "")
+        for index, sensor in enumerate(sensors)
+        if _is_receiver(sensor)
+    }
+    if infrared is not None:
+        devices["infrared", "device"] = getattr(infrared, "device", "")
+    if len({device == "simulated" for device in devices.values()}) > 1:
+        where = next(path for path, device in devices.items() if device != "simulated")
+        yield where, 'found another one beside "simulated"; simulated are all infrared devices or none'
+
+
+def _is_receiver(sensor: Any) -> bool:
+    return isinstance(sensor, sensors.InfraredReceiver)
+
+
 CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     sensors.Calibration: (points_or_a_line, points_increase),
     schema.Derive: (wind_chills_a_temperature,),
@@ -349,8 +413,24 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
     schema.Mqtt: (tls_needs_mqtts, what_version_5_has, together("username", "password_file"), credentials_fit),
+    schema.InfraredCommand: (
+        one_way_to_say_it,
+        together("protocol", "scancode"),
+        scancode_fits,
+        timings_fit,
+    ),
+    schema.Infrared: (something_to_send,),
     schema.PanelTls: (panels_certificate_fits,),
     schema.Panel: (hosts_differ, token_fits),
-    schema.Config: (some_sensors, names_differ, addresses_differ, lines_differ, speakers_are_there),
+    schema.Config: (
+        some_sensors,
+        names_differ,
+        addresses_differ,
+        lines_differ,
+        receivers_differ,
+        simulated_as_a_whole,
+        infrared_at_home_assistant,
+        speakers_are_there,
+    ),
 }
 """The checks of each table."""

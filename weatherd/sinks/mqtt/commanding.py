@@ -6,12 +6,22 @@ from typing import Protocol
 
 from weatherd.errors import WeatherdError
 from weatherd.ports import Clock
-from weatherd.sinks.mqtt.commands import Allowance, BadCommand, Command, answer, parse, response_topic, shown
+from weatherd.sinks.mqtt.commands import (
+    BURST_MAX,
+    PERIOD_S,
+    BadCommand,
+    Command,
+    answer,
+    parse,
+    response_topic,
+    shown,
+)
 from weatherd.sinks.mqtt.connection import Received
 from weatherd.sinks.mqtt.messages import Message
 from weatherd.sinks.mqtt.port import StationNow
 from weatherd.sinks.mqtt.telling import Teller
 from weatherd.sinks.mqtt.topics import Topics
+from weatherd.throttling import Allowance
 
 WORK_S_MAX = 10.0
 """For one command."""
@@ -41,7 +51,7 @@ class Commander:
         self._topics = topics
         self._clock = clock
         self._teller = teller
-        self._allowance = Allowance(clock.boottime_s())
+        self._allowance = Allowance(clock.boottime_s(), BURST_MAX, PERIOD_S)
 
     async def follow(self, request: Received, send: Send) -> None:
         """

@@ -37,23 +37,6 @@ class BadCommand(ValueError):
     """Tell whoever asked what is wrong with it."""
 
 
-class Allowance:
-    """How many commands are still let through: a few at once, and then one a period."""
-
-    def __init__(self, now_s: float) -> None:
-        self._left = float(BURST_MAX)
-        self._at_s = now_s
-
-    def take(self, now_s: float) -> bool:
-        """Take one; tell whether there was one."""
-        self._left = min(BURST_MAX, self._left + (now_s - self._at_s) / PERIOD_S)
-        self._at_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
 def parse(payload: bytes) -> Command:
     """
     Read a command.
