@@ -115,6 +115,17 @@ def test_a_mistake_in_a_command_is_told(lines: str, key: str, message: str, mist
             'found another one beside "simulated"',
         ),
         (
+            f'{STATION}[[sensors]]\nname = "r"\ndriver = "infrared"\nhome_assistant = true\n'
+            '[sinks.mqtt]\nurl = "mqtt://b"',
+            "sensors[1].home_assistant",
+            "goes only together with raw = true",
+        ),
+        (
+            f'{STATION}[[sensors]]\nname = "r"\ndriver = "infrared"\nraw = true\nhome_assistant = true',
+            "sensors[1].home_assistant",
+            "goes only together with [sinks.mqtt] and its",
+        ),
+        (
             f'{STATION}[[sensors]]\nname = "r"\ndriver = "infrared"\nraw = 1',
             "sensors[1].raw",
             "allowed is true or false",

@@ -74,6 +74,19 @@ async def test_what_has_no_name_is_told_with_its_timings() -> None:
     assert bench.told == [Infrared(timings_us=(9000, 4500, 560), carrier_hz=40_000)]
 
 
+async def test_a_held_key_is_sent_in_pieces_with_its_rests() -> None:
+    """The kernel takes half a second at once; what it takes is not torn apart."""
+    bench = Bench()
+    frame, rest = [9000, 4500, 560], 200_000
+    await bench.transmitter.send_timings([*frame, rest, *frame, rest, *frame, rest, *frame], 38_000)
+    assert bench.sent == [(frame, 38_000)] * 4
+    await bench.transmitter.send_timings([*frame, rest, *frame], 38_000)
+    assert bench.sent[4:] == [([*frame, rest, *frame], 38_000)]
+    passed: list[float] = []
+    transmit(bench.devices, "auto", Command(timings_us=(*frame, rest, *frame, 2 * rest, *frame)), passed.append)
+    assert passed == [0.2, 0.4]
+
+
 async def refused(bench: Bench, name: str) -> InfraredError:
     """Return why a command is not sent."""
     with pytest.raises(InfraredError) as raised:
@@ -119,7 +132,8 @@ async def test_a_station_that_may_send_once_a_minute_sends_once() -> None:
         ([], 38_000, "found 0 timings; allowed is an odd number"),
         ([9000, 4500], 38_000, "an odd number"),
         ([9000, 4500, 0], 38_000, "found 0; allowed are 20 microseconds"),
-        ([250_000, 250_000, 20], 38_000, "takes 500,020 microseconds"),
+        ([260_000, 19_000, 230_000], 38_000, "takes 509,000 microseconds"),
+        ([400_000, 600_000, 400_000, 600_000, 20], 38_000, "longer than 2,000,000"),
         ([560] * 1025, 38_000, "found 1025 timings"),
         ([560], 19_999, "a carrier of 19999 Hz"),
         ([560], 60_001, "a carrier of 60001 Hz"),

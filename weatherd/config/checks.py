@@ -346,11 +346,22 @@ def something_to_send(given: KeysView[str], home_assistant: bool) -> Found:  # n
         yield (), "needs commands, or home_assistant = true"
 
 
-def infrared_at_home_assistant(infrared: Any, sinks: Any) -> Found:
-    """Refuse an emitter that nobody would be told of."""
-    mqtt = getattr(sinks, "mqtt", None)
-    if getattr(infrared, "home_assistant", False) and not getattr(mqtt, "home_assistant", False):
-        yield ("infrared", "home_assistant"), "goes only together with [sinks.mqtt] and its home_assistant = true"
+def infrared_at_home_assistant(sensors: Sequence[Any], infrared: Any, sinks: Any) -> Found:
+    """Refuse an emitter or a receiver that nobody would be told of."""
+    wanted: dict[KeyPath, Any] = {
+        ("sensors", index, "home_assistant"): sensor for index, sensor in enumerate(sensors) if _is_receiver(sensor)
+    }
+    wanted["infrared", "home_assistant"] = infrared
+    is_told = getattr(getattr(sinks, "mqtt", None), "home_assistant", False)
+    for path, table in wanted.items():
+        if getattr(table, "home_assistant", False) and not is_told:
+            yield path, "goes only together with [sinks.mqtt] and its home_assistant = true"
+
+
+def timings_for_home_assistant(raw: bool, home_assistant: bool) -> Found:  # noqa: FBT001  -- called by name
+    """Refuse a receiver at Home Assistant that tells it nothing."""
+    if home_assistant and not raw:
+        yield ("home_assistant",), "goes only together with raw = true"
 
 
 def receivers_differ(sensors: Sequence[Any]) -> Found:
@@ -413,6 +424,7 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
     schema.Mqtt: (tls_needs_mqtts, what_version_5_has, together("username", "password_file"), credentials_fit),
+    sensors.InfraredReceiver: (timings_for_home_assistant,),
     schema.InfraredCommand: (
         one_way_to_say_it,
         together("protocol", "scancode"),

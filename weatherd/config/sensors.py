@@ -250,6 +250,7 @@ class InfraredReceiver(Struct, frozen=True, tag_field="driver", tag="infrared"):
     name: Name
     device: InfraredDevice = "auto"
     raw: bool = False
+    home_assistant: bool = False
     report_period_s: ClassVar[float] = 0.0
     limits: ClassVar[Mapping[str, Limits]] = {}
     calibration: ClassVar[Mapping[str, Calibration]] = {}

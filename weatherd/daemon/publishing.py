@@ -123,7 +123,7 @@ class StationNow:
         """Return which infrared is there for Home Assistant."""
         settings = self._parts.settings
         return InfraredNow(
-            [one.name for one in settings.sensors if isinstance(one, config.InfraredReceiver) and one.raw],
+            [one.name for one in settings.sensors if isinstance(one, config.InfraredReceiver) and one.home_assistant],
             settings.infrared is not None and settings.infrared.home_assistant,
         )
 

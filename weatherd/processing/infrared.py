@@ -70,6 +70,12 @@ TIMINGS_MAX = 1023
 DURATION_US_MAX = 500_000
 """Microseconds of one message: what the kernel takes (IR_MAX_DURATION)."""
 
+REST_US_MIN = 20_000
+"""A space so long may be a little longer: what is behind it can be a message of its own."""
+
+SEND_US_MAX = 2_000_000
+"""Microseconds of messages that are sent together."""
+
 TIMING_US_MIN = 20
 """Microseconds of one pulse or space: less than a wave of the carrier is none."""
 
@@ -117,3 +123,38 @@ def timings_mistakes(timings_us: Sequence[int]) -> Iterator[str]:
         yield f"found {min(timings_us)}; allowed are {TIMING_US_MIN} microseconds or more each"
     if sum(timings_us) > DURATION_US_MAX:
         yield f"the message takes {sum(timings_us):,} microseconds; allowed are at most {DURATION_US_MAX:,}"
+
+
+def signed(timings_us: Sequence[int]) -> list[int]:
+    """Return pulses as positive and spaces as negative numbers, as Home Assistant has them."""
+    return [-one if number % 2 else one for number, one in enumerate(timings_us)]
+
+
+def unsigned(timings_us: Sequence[int]) -> list[int]:
+    """
+    Return pulses and spaces in turn, from positive and negative numbers; a space at the end is left out.
+
+    Raises:
+        ValueError: If they do not take turns, or begin with a space.
+    """
+    if any(one == 0 or (one < 0) is (number % 2 == 0) for number, one in enumerate(timings_us)):
+        raise ValueError("pulses are positive and spaces negative, and they take turns, a pulse first")
+    timings = [abs(one) for one in timings_us]
+    return timings if len(timings) % 2 else timings[:-1]
+
+
+def parts(timings_us: Sequence[int]) -> Iterator[tuple[Sequence[int], int]]:
+    """
+    Yield the messages in what is sent, each with the space behind it in microseconds; 0 behind the last.
+
+    The kernel takes half a second at once, and a key that is held takes longer. What it takes stays in one piece.
+    """
+    begin = 0
+    if len(timings_us) <= TIMINGS_MAX and sum(timings_us) <= DURATION_US_MAX:
+        yield timings_us, 0
+        return
+    for number in range(1, len(timings_us), 2):
+        if timings_us[number] >= REST_US_MIN:
+            yield timings_us[begin:number], timings_us[number]
+            begin = number + 1
+    yield timings_us[begin:], 0

@@ -22,6 +22,8 @@ from weatherd.processing.infrared import (
     CARRIER_HZ_MAX,
     CARRIER_HZ_MIN,
     PROTOCOLS,
+    SEND_US_MAX,
+    parts,
     timings_mistakes,
     written,
 )
@@ -120,7 +122,7 @@ class Transmitter:
 
     async def send_timings(self, timings_us: Sequence[int], carrier_hz: int) -> None:
         """
-        Send pulses and spaces that have no name.
+        Send pulses and spaces that have no name: one message, or several with long spaces between, of two seconds.
 
         Args:
             timings_us: Pulses and spaces in turn, in microseconds.
@@ -130,11 +132,17 @@ class Transmitter:
             NotSent: If they are not what is sent, no device sends, or the kernel refuses.
             TooOften: As `send`.
         """
-        for mistake in timings_mistakes(timings_us):
-            raise NotSent(f"this is not sent: {mistake}", "look at docs/infrared.md")
+        if sum(timings_us) > SEND_US_MAX:
+            raise NotSent(f"this is not sent: it takes longer than {SEND_US_MAX:,} microseconds", "send less at once")
+        for message, _ in parts(timings_us):
+            for mistake in timings_mistakes(message):
+                raise NotSent(f"this is not sent: {mistake}", "docs/infrared.md tells what is")
         if not CARRIER_HZ_MIN <= carrier_hz <= CARRIER_HZ_MAX:
             allowed = f"{CARRIER_HZ_MIN} to {CARRIER_HZ_MAX} Hz"
-            raise NotSent(f"this is not sent: found a carrier of {carrier_hz} Hz; allowed is {allowed}", "")
+            raise NotSent(
+                f"this is not sent: found a carrier of {carrier_hz} Hz; allowed is {allowed}",
+                "docs/infrared.md tells what is",
+            )
         await self._send(Command(timings_us=tuple(timings_us), carrier_hz=carrier_hz), "")
 
     async def _send(self, command: Command, name: str) -> None:
@@ -198,26 +206,29 @@ def transmit(devices: lirc.Lirc, device: str, command: Command, sleep: Callable[
     except InfraredUnavailable as error:
         raise NotSent(error.sentence, error.hint) from error
     try:
-        message = _prepared(found, command)
+        messages = _prepared(found, command)
         for number in range(1 + command.repeats):
             if number:
                 sleep(GAP_S)
-            found.handle.write(message)
+            for message, rest_s in messages:
+                found.handle.write(message)
+                if rest_s:
+                    sleep(rest_s)
     except OSError as error:
         raise _refused(found.path, command, error) from error
     finally:
         found.handle.close()
 
 
-def _prepared(found: lirc.Found, command: Command) -> bytes:
-    """Set the mode for a command; return the message."""
+def _prepared(found: lirc.Found, command: Command) -> Sequence[tuple[bytes, float]]:
+    """Set the mode for a command; return its messages, each with the rest behind it in seconds."""
     if command.protocol:
         found.handle.ioctl(lirc.SET_SEND_MODE, lirc.MODE_SCANCODE)
-        return lirc.to_send(PROTOCOLS[command.protocol].number, command.scancode)
+        return [(lirc.to_send(PROTOCOLS[command.protocol].number, command.scancode), 0.0)]
     found.handle.ioctl(lirc.SET_SEND_MODE, lirc.MODE_PULSE)
     if found.features & lirc.CAN_SET_SEND_CARRIER:
         found.handle.ioctl(lirc.SET_SEND_CARRIER, command.carrier_hz)
-    return lirc.pulses(command.timings_us)
+    return [(lirc.pulses(message), rest_us / _MICROSECONDS) for message, rest_us in parts(command.timings_us)]
 
 
 def _refused(path: str, command: Command, error: OSError) -> NotSent:

@@ -29,6 +29,7 @@ TOPICS = Topics("weatherd/s")
         (b"requeue", Command("requeue")),
         (b'{"command": "report"}', Command("report")),
         (b'{"command": "report", "sensor": "garden"}', Command("report", "garden")),
+        (b'{"command": "infrared", "name": "tv_power"}', Command("infrared", name="tv_power")),
         (b'{"command": "requeue"}', Command("requeue")),
     ],
 )
@@ -46,6 +47,8 @@ def test_a_command_is_a_word_or_json(payload: bytes, command: Command) -> None:
         (b'{"command": "halt"}', "neither report nor requeue"),
         (b'{"command": "report", "sensors": ["a"]}', "neither report nor requeue"),
         (b'{"command": "requeue", "sensor": "a"}', "sensor goes only together with report"),
+        (b'{"command": "infrared"}', "infrared with a name"),
+        (b'{"command": "report", "name": "tv_power"}', "name goes with infrared"),
         (b" " * SIZE_MAX + b"report", "4,102 bytes are more than 4,096"),
     ],
 )

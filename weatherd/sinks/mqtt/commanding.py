@@ -86,6 +86,10 @@ class Commander:
     async def _do(self, command: Command) -> int:
         if command.command == "requeue":
             return await self._station.requeue()
+        if command.command == "infrared":
+            assert command.name is not None
+            await self._station.send_infrared(command.name)
+            return 1
         try:
             return await self._station.report(command.sensor)
         except KeyError:

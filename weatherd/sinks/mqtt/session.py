@@ -6,6 +6,7 @@ Everything is told by one loop, in this order, so that nobody hears of a value b
     online, sensors' availability, discovery, status     when the connection is made, and when they change
     the current values                                   when the connection is made, and after Home Assistant's birth
     what the journal takes                               as it comes
+    what is heard by infrared                            at once, or never
 """
 
 import asyncio
@@ -22,12 +23,22 @@ from weatherd.sampling.newest import recalled
 from weatherd.sinks.mqtt.answers import refused_message
 from weatherd.sinks.mqtt.commanding import Commander
 from weatherd.sinks.mqtt.connection import Connection, Received
+from weatherd.sinks.mqtt.emitting import Emitter
 from weatherd.sinks.mqtt.ledger import Ledger
-from weatherd.sinks.mqtt.messages import OFFLINE, Message, availability, happened, observed
+from weatherd.sinks.mqtt.messages import (
+    OFFLINE,
+    Message,
+    availability,
+    happened,
+    heard_key,
+    heard_timings,
+    observed,
+)
 from weatherd.sinks.mqtt.port import SensorNow, StationNow
 from weatherd.sinks.mqtt.presenting import Presentation
 from weatherd.sinks.mqtt.telling import Teller
 from weatherd.sinks.mqtt.topics import Topics
+from weatherd.throttling import Allowance
 from weatherd.waiting import first_of
 
 LOOK_PERIOD_S = 1.0
@@ -45,6 +56,9 @@ BIRTH_DELAY_S_MAX = 5.0
 SETTLE_S = 2.0
 """For Home Assistant to subscribe, between discovery and the current values, which are not retained."""
 
+HEARD_BURST_MAX, HEARD_PERIOD_S = 50, 0.1
+"""Messages of what is heard by infrared that may go out at once, and then one in each of these; others are left out."""
+
 ALIVE = b"online"
 
 
@@ -59,6 +73,7 @@ class Session:
         birth: Home Assistant's birth topic; None without Home Assistant.
         presentation: Tells it of the station; None likewise.
         commander: Follows commands; None if they are off.
+        emitter: Sends by infrared for Home Assistant; None without it.
         ledger: Keeps count.
         teller: Where people hear of it.
         clock: The station's clock.
@@ -74,6 +89,7 @@ class Session:
         birth: str | None,
         presentation: Presentation | None,
         commander: Commander | None,
+        emitter: Emitter | None,
         ledger: Ledger,
         teller: Teller,
         clock: Clock,
@@ -85,6 +101,9 @@ class Session:
         self._birth = birth
         self._presentation = presentation
         self._commander = commander
+        self._emitter = emitter
+        self._heard_number = station.heard_count
+        self._heard_allowance = Allowance(clock.boottime_s(), HEARD_BURST_MAX, HEARD_PERIOD_S)
         self._ledger = ledger
         self._teller = teller
         self._clock = clock
@@ -156,6 +175,8 @@ class Session:
             yield self._presentation.topic
         if self._commander is not None:
             yield self._topics.command
+        if self._emitter is not None:
+            yield self._topics.emit
 
     async def _tell(self) -> None:
         while True:
@@ -167,12 +188,14 @@ class Session:
             if self._is_due(self._values_due_s):
                 self._values_due_s = None
                 await self.send(list(self._current(sensors)))
+            await self._tell_heard()
             try:
                 await self._tell_fresh(sensors)
             except JournalError:  # `weatherd status` tells it
                 await self._clock.sleep(LOOK_PERIOD_S)
             await first_of(
                 self._station.wait_beyond(self._ledger.position),
+                self._station.wait_heard(self._heard_number),
                 self._stirred.wait(),
                 self._clock.sleep(LOOK_PERIOD_S),
             )
@@ -234,6 +257,16 @@ class Session:
             ledger.position = fresh.last_seq
             self._went_on.set()
 
+    async def _tell_heard(self) -> None:
+        messages: list[Message] = []
+        for heard in self._station.heard(self._heard_number):
+            self._heard_number = heard.number
+            if self._heard_allowance.take(self._clock.boottime_s()):
+                tell = heard_timings if heard.infrared.timings_us else heard_key
+                messages.append(tell(self._topics, heard))
+        if messages:
+            await self.send(messages)
+
     def _messages(self, document: Document, sensors: Mapping[str, SensorNow]) -> Iterator[Message]:
         """Yield nothing for what is not fresh: of a source that tells old times, or of a sensor that is gone."""
         if document.event.dataset == DATASET_EVENT:
@@ -256,6 +289,8 @@ class Session:
         topics, presentation = self._topics, self._presentation
         if self._commander is not None and message.topic == topics.command:
             await self._commander.follow(message, self.send)
+        elif self._emitter is not None and message.topic == topics.emit:
+            await self._emitter.follow(message)
         elif message.topic == topics.status:
             self._hear_status(message)
         elif message.topic.endswith("/availability"):
