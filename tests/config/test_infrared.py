@@ -115,8 +115,7 @@ def test_a_mistake_in_a_command_is_told(lines: str, key: str, message: str, mist
             'found another one beside "simulated"',
         ),
         (
-            f'{STATION}[[sensors]]\nname = "r"\ndriver = "infrared"\nhome_assistant = true\n'
-            '[sinks.mqtt]\nurl = "mqtt://b"',
+            f'{STATION}[[sensors]]\nname = "r"\ndriver = "infrared"\nhome_assistant = true\n[sinks.mqtt]\nurl = "mqtt://b"',
             "sensors[1].home_assistant",
             "goes only together with raw = true",
         ),

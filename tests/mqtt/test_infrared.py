@@ -5,7 +5,16 @@ from pathlib import Path
 import msgspec
 
 from tests.end_to_end.stations import eventually
-from tests.mqtt.brokers import STATION, Station, broker, decoded, listening, needs_mosquitto, publishing
+from tests.mqtt.brokers import (
+    STATION,
+    Station,
+    broker,
+    decoded,
+    listening,
+    needs_mosquitto,
+    publishing,
+    settings_of,
+)
 from weatherd.testing import nec
 from weatherd.testing.lirc import Device, SimulatedLirc
 
@@ -161,3 +170,25 @@ async def test_nobody_sends_where_home_assistant_is_not_wanted(tmp_path: Path) -
         await eventually(lambda: bool(device_of(running).sent))
         sent = list(device_of(running).sent)
     assert [len(timings) for timings, _ in sent] == [67]
+
+
+async def test_a_receiver_comes_to_home_assistant_with_a_reload(tmp_path: Path) -> None:
+    """Nothing but that has changed; the station does not begin anew."""
+
+    def hearing(text: str, *, wanted: bool) -> str:
+        return (
+            with_infrared(text, wanted=wanted).partition("[infrared]")[0] + "[journal]" + text.partition("[journal]")[2]
+        )
+
+    def before(text: str) -> str:
+        return hearing(text, wanted=False)
+
+    async with broker(tmp_path) as one, listening(one.port) as listener:
+        after = settings_of(tmp_path / "a", one.url, change=lambda text: hearing(text, wanted=True))
+        async with publishing(tmp_path / "a", one.url, change=before, reread=lambda: after) as running:
+            await listener.until("weatherd/s/barometer/air_pressure")
+            await eventually(lambda: "barometer.air_pressure" in decoded(listener.last(DISCOVERY))["components"])
+            assert "remote.infrared" not in decoded(listener.last(DISCOVERY))["components"]
+            running.daemon.reload()
+            await eventually(lambda: "remote.infrared" in decoded(listener.last(DISCOVERY))["components"])
+            assert len(running.logged("daemon.started")) == 1

@@ -1,7 +1,7 @@
 """
 Whether a receiver of infrared hears, and something sends.
 
-Opening a device takes it from nobody, so this is tried even while a daemon has it. Nothing is sent.
+Opening a device takes it from nobody, and nothing is sent, so what sends is tried even while a daemon has it.
 """
 
 from collections.abc import Sequence
