@@ -20,5 +20,5 @@ broker neither fills the journal nor costs the card a write. With ``backlog = tr
 well: documents that were not sent while fresh follow on a topic of their own, where nobody takes them for new.
 
 `topics`, `messages`, `home_assistant` and `commands` are pure; `emitting` sends by infrared what Home Assistant asks
-for; `connection` is the only one that knows aiomqtt.
+for; only `connection` and `client` know aiomqtt.
 """

@@ -47,12 +47,19 @@ class Emitter:
         self._station = station
         self._teller = teller
 
+    def lets_in(self, request: Received, *, is_busy: bool) -> bool:
+        """Tell whether it is to be sent; what is not is told in the log."""
+        if request.is_retained:
+            self._teller.refused(shown(request.payload), "it is retained: nobody knows when it was meant")
+            return False
+        if is_busy:
+            self._teller.refused(shown(request.payload), "too many in too short a time")
+            return False
+        return True
+
     async def follow(self, request: Received) -> None:
         """Send what is asked for; what is not sent is told in the log. Raises nothing."""
         what = shown(request.payload)
-        if request.is_retained:
-            self._teller.refused(what, "it is retained: nobody knows when it was meant")
-            return
         try:
             signal = parse(request.payload)
             async with asyncio.timeout(WORK_S_MAX):
