@@ -167,6 +167,7 @@ export const TEXTS = {
 
   sensor_starting: ["is being started.", "está sendo iniciado."],
   sensor_working: ["works; last observation {duration} ago.", "funciona; última observação há {duration}."],
+  sensor_hears: ["works; keys of a remote control heard: {count}.", "funciona; teclas de controle remoto ouvidas: {count}."],
   sensor_waiting: ["works; nothing observed yet.", "funciona; nada observado ainda."],
   sensor_doubted: ["works, but not all of its values can be trusted.", "funciona, mas nem todos os valores são confiáveis."],
   sensor_lost: ["has given no value for {duration}: {reason}.", "está sem enviar valores há {duration}: {reason}."],
