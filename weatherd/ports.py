@@ -1,7 +1,7 @@
 """
 The architecture on one screen: what the two loops ask of the world outside.
 
-    Sensor, Source ─> sampling ─> recording ─> Journal ─> forwarding ─> Sink        all of them by the Clock
+    Sensor, Source, Receiver ─> sampling ─> recording ─> Journal ─> forwarding ─> Sink        all of them by the Clock
 
 Each port names its promises. An adapter keeps them, a fake in the tests keeps them too, and the loops rely on
 nothing else.
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from weatherd.model import Arrival, Batch, Event, Measurement, Observation
+from weatherd.model import Arrival, Batch, Event, Infrared, Measurement, Observation
 from weatherd.ranges import Ranges
 
 
@@ -105,6 +105,35 @@ class Source(Protocol):
 
     def rest(self) -> Mapping[str, Sequence[Arrival]]:
         """Return, by sensor, what had been read but not handed over when `run` was cancelled."""
+        ...
+
+    async def close(self) -> None:
+        """Give everything back. Raises nothing, and may be called without an `open`."""
+        ...
+
+
+class Receiver(Protocol):
+    """What hears remotes: no weather, and nothing to be reduced."""
+
+    name: str
+    model: str
+
+    async def open(self) -> None:
+        """
+        Find the device and make it ready; also again after a failure.
+
+        Raises:
+            SensorError: If it is not there, or may not be used.
+        """
+        ...
+
+    async def run(self, deliver: Callable[[Infrared], None]) -> None:
+        """
+        Hand over what is heard, at once, until cancelled. A key that is held comes again, with its repeats counted.
+
+        Raises:
+            SensorError: If the device has gone; `open` may be called again.
+        """
         ...
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ from msgspec import Meta
 from weatherd.config.amounts import parse_duration, parse_size, write_duration, write_size
 from weatherd.config.words import quoted
 from weatherd.model import QUANTITIES
+from weatherd.processing.infrared import SENDABLE
 
 SENSORS_GROUP = "weatherd.sensors"
 """The entry point group in which other packages name their sensors."""
@@ -156,6 +157,13 @@ def parse_gpio_chip(text: str) -> str:
         raise ValueError
     if path is not text and len(path.encode()) > UNIX_PATH_MAX:
         raise ValueError(f"the path of a Unix socket has at most {UNIX_PATH_MAX} bytes")
+    return text
+
+
+def parse_infrared(text: str) -> str:
+    """Check the path of an infrared device, or ``auto``, or ``simulated``."""
+    if text not in {"auto", "simulated"} and not (text.startswith("/") and text.isprintable()):
+        raise ValueError
     return text
 
 
@@ -323,6 +331,7 @@ GpioChip = Annotated[
     str,
     Text(parse_gpio_chip, '"/dev/gpiochip0" or another absolute path, "simulated" or "simulated:/path/of/a/socket"'),
 ]
+InfraredDevice = Annotated[str, Text(parse_infrared, '"auto", "/dev/lirc0" or another absolute path, or "simulated"')]
 TimeZone = Annotated[str, Text(parse_time_zone, 'an IANA time zone such as "UTC" or "America/Sao_Paulo"')]
 Username = Annotated[str, Text(parse_username, "a text")]
 FilePlace = Annotated[Path, Place(place, "a path")]
@@ -330,6 +339,7 @@ ExistingFile = Annotated[Path, Place(existing_file, "a path")]
 Off = Annotated[Literal[False], Shown(lambda _: "false")]
 """Turns off what is otherwise a number."""
 QuantityName = Annotated[str, OneOf(tuple(QUANTITIES))]
+InfraredProtocol = Annotated[str, OneOf(SENDABLE)]
 Name = Annotated[str, Meta(pattern=r"[a-z0-9_-]{1,64}", description='1 to 64 characters out of a-z, 0-9, "_" and "-"')]
 FieldName = Annotated[str, Meta(pattern=r"[^\0]{1,256}", description="the name of a field")]
 """Elasticsearch refuses a document with a label whose name is longer than 32 kB, or has a zero character."""

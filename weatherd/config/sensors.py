@@ -17,6 +17,7 @@ from weatherd.config.kinds import (
     AttributeName,
     ClassName,
     FieldName,
+    InfraredDevice,
     Listen,
     Name,
     Off,
@@ -242,6 +243,18 @@ class CircuitPython(Struct, frozen=True, tag_field="driver", tag="circuitpython"
         return conversion(self.quantities[quantity].unit or own, own)
 
 
+class InfraredReceiver(Struct, frozen=True, tag_field="driver", tag="infrared"):
+    """A receiver of infrared remotes. What it hears is no weather: each press of a key is an event."""
+
+    name: Name
+    device: InfraredDevice = "auto"
+    raw: bool = False
+    home_assistant: bool = False
+    report_period_s: ClassVar[float] = 0.0
+    limits: ClassVar[Mapping[str, Limits]] = {}
+    calibration: ClassVar[Mapping[str, Calibration]] = {}
+
+
 class Installed(Struct, frozen=True):
     """A sensor of somebody else's, whose package names it in the entry point group ``weatherd.sensors``."""
 
@@ -316,4 +329,16 @@ def _zone(name: str) -> tzinfo:
     return ZoneInfo(name)
 
 
-Sensor = Bmp280 | Htu21d | Bmp180 | Bh1750 | CircuitPython | RainGauge | Anemometer | WindVane | JsonLines | Installed
+Sensor = (
+    Bmp280
+    | Htu21d
+    | Bmp180
+    | Bh1750
+    | CircuitPython
+    | RainGauge
+    | Anemometer
+    | WindVane
+    | InfraredReceiver
+    | JsonLines
+    | Installed
+)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from weatherd.model import QUANTITIES, Event, Observation, Quality, Station, Statistics
+from weatherd.model import QUANTITIES, Event, Infrared, Observation, Quality, Station, Statistics
 
 ECS_VERSION = "8.11"
 DATASET_OBSERVATION = "weatherd.observation"
@@ -64,6 +64,7 @@ class Document(msgspec.Struct, omit_defaults=True):
     quality_reasons: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     message: str = ""
+    infrared: Infrared | None = None
 
 
 class DocumentEncoder:
@@ -125,6 +126,7 @@ class DocumentEncoder:
             clock=_clock(event),
             sensor=_Sensor(event.sensor) if event.sensor else None,
             message=event.message,
+            infrared=event.infrared,
         )
 
 

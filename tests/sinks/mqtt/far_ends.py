@@ -6,16 +6,16 @@ from typing import Any, Self
 
 from tests.fakes import NOON_MS, FakeClock, recording_log
 from weatherd.backoff import full_jitter, slowly
-from weatherd.errors import SinkError, Unreachable
+from weatherd.errors import NoSuchCommand, SinkError, Unreachable
 from weatherd.happenings import Happenings
-from weatherd.model import Event, Observation, Quality, Station
+from weatherd.model import Event, Heard, Infrared, Observation, Quality, Station
 from weatherd.processing.documents import Document, DocumentEncoder, decode
 from weatherd.queueing import BoundedQueue
 from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.answers import Refusal
 from weatherd.sinks.mqtt.connection import Received
 from weatherd.sinks.mqtt.messages import Message
-from weatherd.sinks.mqtt.port import Fresh, SensorNow
+from weatherd.sinks.mqtt.port import Fresh, InfraredNow, SensorNow
 from weatherd.sinks.mqtt.sink import MqttSink, Wishes
 from weatherd.sinks.mqtt.topics import Topics
 
@@ -134,6 +134,9 @@ class FakeStation:
         self.work.set()
         self.reports_count = 0
         self.documents: list[bytes] = []
+        self.emits = False
+        self.emitted: list[tuple[Sequence[int], int]] = []
+        self._heard: list[Heard] = []
         self._clock = clock
         self._newest: dict[str, Observation] = {}
         self._grew = asyncio.Event()
@@ -191,14 +194,49 @@ class FakeStation:
     async def requeue(self) -> int:
         return 0
 
+    def hear(self, infrared: Infrared) -> None:
+        """Hear a remote now."""
+        self._heard.append(Heard(self.heard_count + 1, "remote", self._clock.now_ms(), infrared))
+        self._grew.set()
+        self._grew = asyncio.Event()
+
+    @property
+    def heard_count(self) -> int:
+        return len(self._heard)
+
+    def heard(self, number: int) -> Sequence[Heard]:
+        return self._heard[number:]
+
+    async def wait_heard(self, number: int) -> None:
+        while self.heard_count <= number:
+            await self._grew.wait()
+
+    def infrared(self) -> InfraredNow:
+        return InfraredNow(emits=self.emits)
+
+    async def send_infrared(self, name: str) -> None:
+        raise NoSuchCommand(f"there is no infrared command {name!r}", "add it")
+
+    async def send_timings(self, timings_us: Sequence[int], carrier_hz: int) -> None:
+        await self.work.wait()
+        self.emitted.append((timings_us, carrier_hz))
+
 
 class Rig:
     """A sink between the two, which runs until it is left."""
 
-    def __init__(self, *, commands: bool = False, home_assistant: bool = False, delay_s_max: float = 30.0) -> None:
+    def __init__(
+        self,
+        *,
+        commands: bool = False,
+        home_assistant: bool = False,
+        emits: bool = False,
+        delay_s_max: float = 30.0,
+    ) -> None:
         self.clock = FakeClock(NOON_MS)
         self.broker = FakeBroker(self.clock)
         self.station = FakeStation(self.clock)
+        self.station.emits = emits
         self.log, self.lines = recording_log()
         self.queue: BoundedQueue[Observation | Event] = BoundedQueue(1000)
         self.sink = MqttSink(

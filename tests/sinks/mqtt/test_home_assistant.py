@@ -5,6 +5,7 @@ import pytest
 
 from weatherd.model import QUANTITIES, Station
 from weatherd.sinks.mqtt.home_assistant import Shown, discovery, emptied, may_observe, remembered
+from weatherd.sinks.mqtt.port import InfraredNow
 from weatherd.sinks.mqtt.topics import Topics
 
 TOPICS = Topics("weatherd/porto-alegre-01")
@@ -114,6 +115,27 @@ def test_ids_are_unique_where_names_are_alike() -> None:
     found = entities(Shown("a", tuple(QUANTITIES), 60), Shown("a_uncorrected", tuple(QUANTITIES), 60))
     ids = [entity["unique_id"] for entity in found.values()]
     assert len(ids) == len(set(ids)) == 2 * len(QUANTITIES) + 4
+
+
+def test_infrared_is_a_receiver_and_an_emitter_where_it_is_wanted() -> None:
+    """With what the platform requires since 2026.2, and else not at all: an earlier Home Assistant knows none."""
+    before = entities(EVERYTHING)
+    wanted = discovery(STATION, "1.2.3", TOPICS, [EVERYTHING], InfraredNow(["remote"], True))["components"]
+    added = {key: entity for key, entity in wanted.items() if key not in before}
+    assert {key: entity["schema"] for key, entity in added.items()} == {
+        "remote.infrared": "receiver",
+        "infrared": "emitter",
+    }
+    assert added["remote.infrared"]["state_topic"] == "weatherd/porto-alegre-01/remote/timings"
+    assert added["infrared"]["command_topic"] == "weatherd/porto-alegre-01/infrared"
+    fields = {"platform", "schema", "unique_id", "default_entity_id", "name", "availability"}
+    for entity in added.values():
+        assert entity["platform"] == "infrared"
+        assert entity.keys() - {"state_topic", "command_topic", "availability_mode"} == fields
+        assert re.fullmatch(r"infrared\.[a-z0-9_]+", entity["default_entity_id"])
+    gone = emptied({"components": wanted}, {"components": before})
+    assert gone is not None
+    assert gone["components"]["infrared"] == {"platform": "infrared"}
 
 
 def test_what_left_the_configuration_is_removed_by_its_platform_alone() -> None:

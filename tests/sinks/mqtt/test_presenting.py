@@ -4,7 +4,7 @@ import msgspec
 
 from weatherd.model import Observation, Quality, Station
 from weatherd.sinks.mqtt.messages import Message
-from weatherd.sinks.mqtt.port import SensorNow, StationNow
+from weatherd.sinks.mqtt.port import InfraredNow, SensorNow, StationNow
 from weatherd.sinks.mqtt.presenting import Presentation
 from weatherd.sinks.mqtt.topics import Topics
 
@@ -20,6 +20,10 @@ class OneSensor(StationNow):
     def __init__(self, measured: Collection[str] | None) -> None:
         self.measured = measured
         self.observed = VALUES
+        self.receivers: Sequence[str] = ()
+
+    def infrared(self) -> InfraredNow:
+        return InfraredNow(self.receivers)
 
     def sensors(self) -> Sequence[SensorNow]:
         seen = Observation(
@@ -42,6 +46,19 @@ def test_what_left_the_configuration_is_not_told_though_the_journal_remembers_it
     """After a restart the newest observation of the day before still has it; what is derived may come again."""
     assert told(presentation(["air_temperature", "wind_speed"]).due()) == {"air_temperature", "wind_speed", "humidex"}
     assert told(presentation(None).due()) == set(VALUES)
+
+
+def test_a_receiver_of_infrared_is_told_when_it_comes_and_removed_when_it_goes() -> None:
+    """Nothing else has changed."""
+    station = OneSensor(VALUES)
+    one = Presentation(station, Topics("weatherd/s"), "homeassistant")
+    assert len(one.due()) == 1
+    station.receivers = ["remote"]
+    (coming,) = one.due()
+    assert msgspec.json.decode(coming.payload)["components"]["remote.infrared"]["schema"] == "receiver"
+    station.receivers = []
+    removing, _ = one.due()
+    assert msgspec.json.decode(removing.payload)["components"]["remote.infrared"] == {"platform": "infrared"}
 
 
 def test_what_left_the_configuration_is_taken_back() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from tests.sinks.mqtt.far_ends import PERIOD_S, SILENCE, Rig
 from weatherd.errors import SinkError, Unwelcome
+from weatherd.model import Infrared
 from weatherd.sinks.mqtt.answers import QUOTA_EXCEEDED, SESSION_TAKEN_OVER, refused_connection
 from weatherd.sinks.mqtt.commands import BURST_MAX
-from weatherd.sinks.mqtt.session import AT_ONCE_MAX, FRESH_MAX
+from weatherd.sinks.mqtt.session import AT_ONCE_MAX, FRESH_MAX, HEARD_BURST_MAX
 from weatherd.sinks.mqtt.sink import HEALTHY_S
 
 STATE = "weatherd/s/barometer/air_pressure"
@@ -385,3 +386,49 @@ async def test_the_echo_of_our_own_discovery_is_not_answered() -> None:
         await rig.clock.advance(1.0)
         assert [one.topic for one in rig.broker.taken] == [CONFIG, CONFIG]
         assert b"gone.air_pressure" not in rig.broker.taken[-1].payload
+
+
+KEY = Infrared("nec", "0x40bf")
+
+
+async def test_what_is_heard_goes_out_at_once_or_never() -> None:
+    """What a remote said before the connection is not told by it, nor is more than fifty at once and ten a second."""
+    async with Rig() as rig:
+        rig.station.hear(KEY)
+        await rig.clock.advance(0.01)
+        assert keys(rig) == 1
+        rig.broker.fail(SILENCE)
+        await rig.clock.advance(1.0)
+        rig.station.hear(KEY)
+        rig.broker.error = None
+        await rig.clock.advance(60.0)
+        assert keys(rig) == 1
+        for _ in range(HEARD_BURST_MAX + 20):
+            rig.station.hear(KEY)
+        await rig.clock.advance(0.01)
+        assert keys(rig) == 1 + HEARD_BURST_MAX
+        await rig.clock.advance(0.1)
+        rig.station.hear(KEY)
+        await rig.clock.advance(0.01)
+        assert keys(rig) == 2 + HEARD_BURST_MAX
+
+
+def keys(rig: Rig) -> int:
+    return sum(one.topic == "weatherd/s/remote/key" for one in rig.broker.taken)
+
+
+async def test_signals_that_take_their_time_are_let_in_as_far_as_there_is_room() -> None:
+    """One is sent, some wait, and the log tells of the others; values go on meanwhile."""
+    signal = b'{"timings": [9000, -4500, 560], "modulation": 38000, "repeat_count": 0}'
+    async with Rig(home_assistant=True, emits=True) as rig:
+        rig.station.work.clear()
+        for _ in range(BURST_MAX + 3):
+            rig.broker.say("weatherd/s/infrared", signal)
+            await rig.clock.advance(0.5)
+        assert len(rig.logged("mqtt.command_refused")) == 2
+        rig.station.observe(1000.0)
+        await rig.clock.advance(1.0)
+        assert any(one.topic == STATE for one in rig.broker.taken)
+        rig.station.work.set()
+        await rig.clock.advance(1.0)
+        assert rig.station.emitted == [([9000, 4500, 560], 38_000)] * (BURST_MAX + 1)

@@ -6,12 +6,22 @@ from typing import Protocol
 
 from weatherd.errors import WeatherdError
 from weatherd.ports import Clock
-from weatherd.sinks.mqtt.commands import Allowance, BadCommand, Command, answer, parse, response_topic, shown
+from weatherd.sinks.mqtt.commands import (
+    BURST_MAX,
+    PERIOD_S,
+    BadCommand,
+    Command,
+    answer,
+    parse,
+    response_topic,
+    shown,
+)
 from weatherd.sinks.mqtt.connection import Received
 from weatherd.sinks.mqtt.messages import Message
 from weatherd.sinks.mqtt.port import StationNow
 from weatherd.sinks.mqtt.telling import Teller
 from weatherd.sinks.mqtt.topics import Topics
+from weatherd.throttling import Allowance
 
 WORK_S_MAX = 10.0
 """For one command."""
@@ -41,7 +51,7 @@ class Commander:
         self._topics = topics
         self._clock = clock
         self._teller = teller
-        self._allowance = Allowance(clock.boottime_s())
+        self._allowance = Allowance(clock.boottime_s(), BURST_MAX, PERIOD_S)
 
     def lets_in(self, request: Received, *, is_busy: bool) -> bool:
         """Tell whether a command is to be followed; one that comes too soon is answered by nothing but the log."""
@@ -79,6 +89,10 @@ class Commander:
     async def _do(self, command: Command) -> int:
         if command.command == "requeue":
             return await self._station.requeue()
+        if command.command == "infrared":
+            assert command.name is not None
+            await self._station.send_infrared(command.name)
+            return 1
         try:
             return await self._station.report(command.sensor)
         except KeyError:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from weatherd.model import QUANTITIES, Station
 from weatherd.sinks.mqtt.faces import face_of
+from weatherd.sinks.mqtt.port import InfraredNow
 from weatherd.sinks.mqtt.topics import Topics
 
 Config = dict[str, Any]
@@ -37,9 +38,16 @@ class Shown(NamedTuple):
     expire_after_s: float
 
 
-def discovery(station: Station, version: str, topics: Topics, sensors: Sequence[Shown]) -> Config:
+def discovery(
+    station: Station,
+    version: str,
+    topics: Topics,
+    sensors: Sequence[Shown],
+    infrared: InfraredNow = InfraredNow(),  # noqa: B008  -- immutable
+) -> Config:
     """Return what is told of a station."""
     components: Config = dict(_diagnostics(station.id, topics))
+    components |= _infrared(station.id, topics, infrared)
     for sensor in sensors:
         for quantity in sorted(sensor.quantities):
             components[_key(sensor.name, quantity)] = _entity(station.id, topics, sensor, quantity)
@@ -179,6 +187,36 @@ def _diagnostics(station_id: str, topics: Topics) -> Iterator[tuple[str, Config]
                 **fields,
             },
         )
+
+
+def _infrared(station_id: str, topics: Topics, infrared: InfraredNow) -> Config:
+    """Return the entities of the platform that there is since 2026.2; an earlier one refuses the whole message."""
+    receivers: Config = {
+        f"{sensor}.infrared": {
+            "platform": "infrared",
+            "schema": "receiver",
+            "unique_id": f"weatherd.{station_id}.{sensor}.infrared",
+            "default_entity_id": f"infrared.{_slug(station_id)}_{_slug(sensor)}",
+            "name": f"{sensor} infrared receiver",
+            "state_topic": topics.timings(sensor),
+            "availability": [{"topic": topics.availability}, {"topic": topics.available(sensor)}],
+            "availability_mode": "all",
+        }
+        for sensor in infrared.receivers
+    }
+    if not infrared.emits:
+        return receivers
+    return receivers | {
+        "infrared": {
+            "platform": "infrared",
+            "schema": "emitter",
+            "unique_id": f"weatherd.{station_id}.infrared",
+            "default_entity_id": f"infrared.{_slug(station_id)}",
+            "name": "infrared emitter",
+            "command_topic": topics.emit,
+            "availability": [{"topic": topics.availability}],
+        }
+    }
 
 
 def _slug(name: str) -> str:

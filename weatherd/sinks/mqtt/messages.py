@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from weatherd.model import Observation, Quality
+from weatherd.model import Heard, Observation, Quality
 from weatherd.processing.documents import DATASET_EVENT, DATASET_OBSERVATION, Document, iso_8601
+from weatherd.processing.infrared import CARRIER_HZ, signed
 from weatherd.sampling.newest import recalled, value_of
 from weatherd.sinks.mqtt.faces import face_of, written
 from weatherd.sinks.mqtt.port import SensorNow
@@ -64,6 +65,24 @@ def happened(topics: Topics, document: Document) -> Message:
         "message": document.message,
     }
     return Message(topics.event, _encoder.encode(told))
+
+
+def heard_key(topics: Topics, heard: Heard) -> Message:
+    """Return the message of a key that was pressed, or is still held."""
+    told = {
+        "time": iso_8601(heard.at_ms),
+        "protocol": heard.infrared.protocol,
+        "scancode": heard.infrared.scancode,
+        "repeat": heard.infrared.repeat,
+        "command": heard.infrared.command,
+    }
+    return Message(topics.key(heard.sensor), _encoder.encode(told))
+
+
+def heard_timings(topics: Topics, heard: Heard) -> Message:
+    """Return the message of pulses and spaces as Home Assistant takes them; no receiver knows the carrier."""
+    told = {"timings": signed(heard.infrared.timings_us), "modulation": CARRIER_HZ}
+    return Message(topics.timings(heard.sensor), _encoder.encode(told))
 
 
 def current(topics: Topics, sensors: Mapping[str, SensorNow], now_ms: int) -> Iterator[Message]:

@@ -39,7 +39,8 @@ class Presentation:
 
     def due(self) -> list[Message]:
         """Return the discovery, if something in it is new since it was told."""
-        known = {sensor.name: self._quantities(sensor) for sensor in self._station.sensors()}
+        known: dict[str, Any] = {sensor.name: self._quantities(sensor) for sensor in self._station.sensors()}
+        known[""] = self._station.infrared()
         if known == self._told:
             return []
         self._told = known
@@ -63,7 +64,8 @@ class Presentation:
 
     def _config(self) -> Config:
         sensors = [Shown(one.name, self._quantities(one), one.stale_s) for one in self._station.sensors()]
-        return discovery(self._station.station, self._station.version, self._topics, sensors)
+        station = self._station
+        return discovery(station.station, station.version, self._topics, sensors, station.infrared())
 
     def _quantities(self, sensor: SensorNow) -> Collection[str]:
         known = {*sensor.newest, *self._remembered.get(sensor.name, ())}

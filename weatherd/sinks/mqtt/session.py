@@ -6,6 +6,7 @@ Everything is told by one loop, in this order, so that nobody hears of a value b
     online, sensors' availability, discovery, status     when the connection is made, and when they change
     the current values                                   when the connection is made, and after Home Assistant's birth
     what the journal takes                               as it comes
+    what is heard by infrared                            at once, or never
 """
 
 import asyncio
@@ -21,12 +22,23 @@ from weatherd.sinks.mqtt.answers import refused_message
 from weatherd.sinks.mqtt.commanding import Commander
 from weatherd.sinks.mqtt.commands import BURST_MAX
 from weatherd.sinks.mqtt.connection import Connection, Received
+from weatherd.sinks.mqtt.emitting import Emitter
 from weatherd.sinks.mqtt.ledger import Ledger
-from weatherd.sinks.mqtt.messages import OFFLINE, Message, availability, current, fresh, run_of
+from weatherd.sinks.mqtt.messages import (
+    OFFLINE,
+    Message,
+    availability,
+    current,
+    fresh,
+    heard_key,
+    heard_timings,
+    run_of,
+)
 from weatherd.sinks.mqtt.port import SensorNow, StationNow
 from weatherd.sinks.mqtt.presenting import Presentation
 from weatherd.sinks.mqtt.telling import Teller
 from weatherd.sinks.mqtt.topics import Topics
+from weatherd.throttling import Allowance
 from weatherd.waiting import first_of
 
 LOOK_PERIOD_S = 1.0
@@ -43,6 +55,9 @@ BIRTH_DELAY_S_MAX = 5.0
 
 SETTLE_S = 2.0
 """For Home Assistant to subscribe, between discovery and the current values, which are not retained."""
+
+HEARD_BURST_MAX, HEARD_PERIOD_S = 50, 0.1
+"""Messages of what is heard by infrared that may go out at once, and then one in each of these; others are left out."""
 
 AT_ONCE_MAX = 20
 """Entries that are published together: over a slow line each would else wait for the answer to the one before it."""
@@ -64,6 +79,7 @@ class Session:
         birth: Home Assistant's birth topic; None without Home Assistant.
         presentation: Tells it of the station; None likewise.
         commander: Follows commands; None if they are off.
+        emitter: Sends by infrared for Home Assistant; None without it.
         ledger: Keeps count.
         teller: Where people hear of it.
         clock: The station's clock.
@@ -79,6 +95,7 @@ class Session:
         birth: str | None,
         presentation: Presentation | None,
         commander: Commander | None,
+        emitter: Emitter | None,
         ledger: Ledger,
         teller: Teller,
         clock: Clock,
@@ -90,6 +107,9 @@ class Session:
         self._birth = birth
         self._presentation = presentation
         self._commander = commander
+        self._emitter = emitter
+        self._heard_number = station.heard_count
+        self._heard_allowance = Allowance(clock.boottime_s(), HEARD_BURST_MAX, HEARD_PERIOD_S)
         self._ledger = ledger
         self._teller = teller
         self._clock = clock
@@ -97,6 +117,7 @@ class Session:
         self._there: dict[str, bool] = {}
         self._due: list[Message] = []
         self._commands: asyncio.Queue[Received] = asyncio.Queue(BURST_MAX)
+        self._signals: asyncio.Queue[Received] = asyncio.Queue(BURST_MAX)
         self._birth_due_s: float | None = None
         self._values_due_s: float | None = None
         self._status_due_s = 0.0
@@ -124,6 +145,8 @@ class Session:
                 group.create_task(self._listen())
                 if self._commander is not None:
                     group.create_task(self._follow(self._commander))
+                if self._emitter is not None:
+                    group.create_task(self._emit(self._emitter))
                 group.create_task(self._tell())
         except ExceptionGroup as failures:  # a connection that ends is noticed by both
             ended, mistakes = failures.split(SinkError)
@@ -167,6 +190,8 @@ class Session:
             yield self._presentation.topic
         if self._commander is not None:
             yield self._topics.command
+        if self._emitter is not None:
+            yield self._topics.emit
 
     async def _tell(self) -> None:
         while True:
@@ -178,12 +203,14 @@ class Session:
             if self._is_due(self._values_due_s):
                 self._values_due_s = None
                 await self.send(list(current(self._topics, sensors, self._clock.now_ms())))
+            await self._tell_heard()
             try:
                 await self._tell_fresh(sensors)
             except JournalError:  # `weatherd status` tells it
                 await self._clock.sleep(LOOK_PERIOD_S)
             await first_of(
                 self._station.wait_beyond(self._ledger.position),
+                self._station.wait_heard(self._heard_number),
                 self._stirred.wait(),
                 self._clock.sleep(LOOK_PERIOD_S),
             )
@@ -233,6 +260,16 @@ class Session:
             ledger.position = read.last_seq
             self._went_on.set()
 
+    async def _tell_heard(self) -> None:
+        messages: list[Message] = []
+        for heard in self._station.heard(self._heard_number):
+            self._heard_number = heard.number
+            if self._heard_allowance.take(self._clock.boottime_s()):
+                tell = heard_timings if heard.infrared.timings_us else heard_key
+                messages.append(tell(self._topics, heard))
+        if messages:
+            await self.send(messages)
+
     async def _tell_entries(self, entries: Sequence[tuple[int, Document]], sensors: Mapping[str, SensorNow]) -> None:
         now_ms = self._clock.now_ms()
         told = [(seq, list(fresh(self._topics, document, sensors, now_ms))) for seq, document in entries]
@@ -252,6 +289,11 @@ class Session:
         while True:
             await commander.follow(await self._commands.get(), self.send)
 
+    async def _emit(self, emitter: Emitter) -> None:
+        """Send by infrared, beside all else as well."""
+        while True:
+            await emitter.follow(await self._signals.get())
+
     def _say_soon(self, messages: Sequence[Message]) -> None:
         """Have something said by the loop that says everything; the same once, however often it is asked for."""
         for message in messages:
@@ -264,6 +306,9 @@ class Session:
         if self._commander is not None and message.topic == topics.command:
             if self._commander.lets_in(message, is_busy=self._commands.full()):
                 self._commands.put_nowait(message)
+        elif self._emitter is not None and message.topic == topics.emit:
+            if self._emitter.lets_in(message, is_busy=self._signals.full()):
+                self._signals.put_nowait(message)
         elif message.topic == topics.status:
             self._hear_status(message)
         elif message.topic.endswith("/availability"):

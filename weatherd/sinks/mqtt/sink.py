@@ -22,6 +22,7 @@ from weatherd.ports import Clock
 from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.commanding import Commander
 from weatherd.sinks.mqtt.connection import Connection
+from weatherd.sinks.mqtt.emitting import Emitter
 from weatherd.sinks.mqtt.ledger import Ledger
 from weatherd.sinks.mqtt.messages import Message, availability
 from weatherd.sinks.mqtt.port import StationNow
@@ -101,6 +102,7 @@ class MqttSink:
         prefix = wishes.discovery_prefix
         self._birth = None if prefix is None else birth_topic(prefix)
         self._presentation = None if prefix is None else Presentation(station, topics, prefix)
+        self._emitter = Emitter(station, self._teller)
         self._commander = Commander(station, topics, clock, self._teller) if wishes.commands else None
 
     @property
@@ -187,6 +189,7 @@ class MqttSink:
             birth=self._birth,
             presentation=self._presentation,
             commander=self._commander,
+            emitter=None if self._presentation is None or not self._station.infrared().emits else self._emitter,
             ledger=self.ledger,
             teller=self._teller,
             clock=self._clock,
