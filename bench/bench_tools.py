@@ -48,11 +48,31 @@ class Child:
         arguments: Of the interpreter.
         stdout: Where it prints to.
         environment: Added to our own.
+        program: Another program than the interpreter.
+        stdin: Where it reads from; ours by default.
+        own_group: Whether it is put into a process group of its own.
+        stderr: Where it prints what went wrong; where we do by default.
     """
 
-    def __init__(self, arguments: Sequence[str], stdout: Any, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        stdout: Any,
+        environment: dict[str, str] | None = None,
+        *,
+        program: str = sys.executable,
+        stdin: Any = None,
+        own_group: bool = False,
+        stderr: Any = None,
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=stdout, text=True, env={**os.environ, **(environment or {})}
+            [program, *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            process_group=0 if own_group else None,
         )
         self._folder = Path("/proc", str(self.process.pid))
 
@@ -100,19 +120,31 @@ class Daemon(Child):
         journal: The file; in `folder` by default.
         panel_port: Of the panel on this machine; None turns it off.
         more: More of the configuration.
+        labels: Fields of a line that are copied into its document.
+        runtime: The runtime folder of an earlier one, to go on with; None makes one, and removes it at the end.
     """
 
     def __init__(
-        self, folder: Path, port: int, journal: Path | None = None, panel_port: int | None = None, more: str = ""
+        self,
+        folder: Path,
+        port: int,
+        journal: Path | None = None,
+        panel_port: int | None = None,
+        more: str = "",
+        *,
+        labels: Sequence[str] = ("channel", "battery_ok"),
+        runtime: Path | None = None,
     ) -> None:
         self.socket = folder / "lines.sock"
         self._log = folder / "daemon.log"
         configuration = folder / "weatherd.toml"
         panel = "" if panel_port is None else f"127.0.0.1:{panel_port}"
-        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db", panel) + more)
+        configuration.write_text(
+            _configuration(self.socket, port, journal or folder / "journal.db", panel, labels) + more
+        )
         self._resources = contextlib.ExitStack()
         # Our own, too, because that is where `control.ask` looks.
-        os.environ["RUNTIME_DIRECTORY"] = str(self._resources.enter_context(runtime_folder()))
+        os.environ["RUNTIME_DIRECTORY"] = str(runtime or self._resources.enter_context(runtime_folder()))
         with self._log.open("w") as log:
             super().__init__(["-c", _MAIN, "run", "--config", str(configuration), "--log-format", "json"], log)
 
@@ -320,7 +352,7 @@ def runtime_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _configuration(lines_socket: Path, port: int, journal: Path, panel: str) -> str:
+def _configuration(lines_socket: Path, port: int, journal: Path, panel: str, labels: Sequence[str]) -> str:
     return f"""
 [station]
 id = "bench"
@@ -335,7 +367,7 @@ driver = "jsonlines"
 listen = "{lines_socket}"
 report_period_s = 0
 quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity" }}
-labels = ["channel", "battery_ok"]
+labels = {json.dumps(labels)}
 
 [journal]
 path = "{journal}"
