@@ -26,6 +26,7 @@ LoadPlugin unixsock
 </LoadPlugin>
 <Plugin unixsock>
   SocketFile "{folder}/lines.sock"
+  DeleteSocket true
 </Plugin>
 <Plugin write_http>
   <Node "far_end">

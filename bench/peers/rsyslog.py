@@ -12,7 +12,8 @@ global(workDirectory="{disk}" maxMessageSize="64k")
 module(load="imptcp")
 module(load="omelasticsearch")
 template(name="line" type="string" string="%rawmsg%")
-input(type="imptcp" path="{folder}/lines.sock" ruleset="out" supportOctetCountedFraming="off")
+input(type="imptcp" path="{folder}/lines.sock" ruleset="out" unlink="on"
+  supportOctetCountedFraming="off")
 ruleset(name="out") {{
   action(type="omelasticsearch" server="127.0.0.1" serverport="{port}" template="line" bulkmode="on"
     searchIndex="weather" searchType="" queue.type="LinkedList" queue.filename="weather" queue.maxDiskSpace="2g"

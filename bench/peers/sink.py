@@ -38,7 +38,12 @@ _HEAD_SIZE_MAX = 65_536
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _IS_GZIP = re.compile(rb"(?i)\r\ncontent-encoding: *gzip")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+# With the body that Elasticsearch would send: rsyslog looks at nothing else, and would take an empty one as a success.
+_REFUSED = b'{"error":{"type":"cluster_block_exception","reason":"blocked"},"status":503}'
+_REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(_REFUSED),
+    _REFUSED,
+)
 
 
 class Body(NamedTuple):
