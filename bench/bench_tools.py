@@ -120,7 +120,7 @@ class Daemon(Child):
         journal: The file; in `folder` by default.
         panel_port: Of the panel on this machine; None turns it off.
         more: More of the configuration.
-        labels: Fields of a line that are copied into its document.
+        sensors: Their tables in the configuration; `garden` by default.
         runtime: The runtime folder of an earlier one, to go on with; None makes one, and removes it at the end.
     """
 
@@ -132,16 +132,15 @@ class Daemon(Child):
         panel_port: int | None = None,
         more: str = "",
         *,
-        labels: Sequence[str] = ("channel", "battery_ok"),
+        sensors: str | None = None,
         runtime: Path | None = None,
     ) -> None:
         self.socket = folder / "lines.sock"
         self._log = folder / "daemon.log"
         configuration = folder / "weatherd.toml"
         panel = "" if panel_port is None else f"127.0.0.1:{panel_port}"
-        configuration.write_text(
-            _configuration(self.socket, port, journal or folder / "journal.db", panel, labels) + more
-        )
+        sensors = garden(self.socket) if sensors is None else sensors
+        configuration.write_text(_configuration(sensors, port, journal or folder / "journal.db", panel) + more)
         self._resources = contextlib.ExitStack()
         # Our own, too, because that is where `control.ask` looks.
         os.environ["RUNTIME_DIRECTORY"] = str(runtime or self._resources.enter_context(runtime_folder()))
@@ -352,15 +351,9 @@ def runtime_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _configuration(lines_socket: Path, port: int, journal: Path, panel: str, labels: Sequence[str]) -> str:
+def garden(lines_socket: Path, labels: Sequence[str] = ("channel", "battery_ok")) -> str:
+    """Return the table of a sensor that makes each line of a socket an observation."""
     return f"""
-[station]
-id = "bench"
-name = "Bench"
-latitude = -30.03
-longitude = -51.23
-elevation_m = 10.0
-
 [[sensors]]
 name = "garden"
 driver = "jsonlines"
@@ -368,7 +361,18 @@ listen = "{lines_socket}"
 report_period_s = 0
 quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity" }}
 labels = {json.dumps(labels)}
+"""
 
+
+def _configuration(sensors: str, port: int, journal: Path, panel: str) -> str:
+    return f"""
+[station]
+id = "bench"
+name = "Bench"
+latitude = -30.03
+longitude = -51.23
+elevation_m = 10.0
+{sensors}
 [journal]
 path = "{journal}"
 

@@ -64,6 +64,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure weatherd beside what people would use instead.")
     parser.add_argument("--seconds", type=float, default=120.0, help="of four a second (%(default)g)")
+    parser.add_argument("--settle", type=float, default=steady.SETTLE_S, help="seconds before either (%(default)g)")
     parser.add_argument("--dead-seconds", type=float, default=150.0, help="of a dead far end (%(default)g)")
     parser.add_argument("--flood-seconds", type=float, default=30.0, help="of as many as possible (%(default)g)")
     parser.add_argument("--documents", type=int, default=1_000_000, metavar="N", help="of backlog (%(default)s)")
@@ -94,8 +95,8 @@ def _works(arguments: argparse.Namespace, peers: Sequence[Peer]) -> dict[str, tu
     """Return by work how it is measured, of whom, and whether of all at once."""
     fed = [peer for peer in peers if peer.make_lines is not None]
     works: dict[str, tuple[Measure, Sequence[Peer], bool]] = {
-        "up": (lambda peer: steady.while_up(peer, arguments.seconds), peers, True),
-        "dead": (lambda peer: steady.while_dead(peer, arguments.dead_seconds), peers, True),
+        "up": (lambda peer: steady.while_up(peer, arguments.settle, arguments.seconds), peers, True),
+        "dead": (lambda peer: steady.while_dead(peer, arguments.settle, arguments.dead_seconds), peers, True),
         "flood": (lambda peer: flood.measure(peer, arguments.flood_seconds), fed, False),
         "backlog": (
             lambda peer: backlog.measure(peer, arguments.documents),

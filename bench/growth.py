@@ -1,12 +1,12 @@
 """
 How the cost of a station grows with its sensors, and with its observations; shown to be a straight line, or not.
 
-    sensors   each a transmitter that sends each five seconds, and is reported each ten: all heard by one receiver, on one
-              stream, or each on a socket of its own
+    sensors   each a transmitter that sends each five seconds, and is reported each ten: all heard by one receiver,
+              on one stream, or each on a socket of its own
     rate      lines a second of one sensor, each an observation
 
-The sink answers. For each number, the daemon starts anew; its start and the first seconds are left out. CPU time is that
-of all its threads; memory is what no file is behind (RssAnon). A line is fitted by least squares, and the greatest
+The sink answers. For each number, the daemon starts anew; its start and the first seconds are left out. CPU time is
+that of all its threads; memory is what no file is behind (RssAnon). A line is fitted by least squares, and the greatest
 distance of a figure from it printed, as a share of the highest figure.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench_tools import Daemon, Row, StandIn, lines, machine, print_table, running
+from bench_tools import Daemon, Row, StandIn, garden, lines, machine, print_table, running
 from fitting import Point, deviation, fit
 from idle import CPU_PERIOD_S
 from peers.page import DOCS, conditions, write_part
@@ -79,8 +79,9 @@ def of_sensors(counts: Sequence[int], settle_s: float, duration_s: float, *, one
     for count in counts:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             sockets = [Path(folder, f"{0 if one_stream else number}.in") for number in range(count)]
-            more = "".join(_sensor(number, path) for number, path in enumerate(sockets))
-            costs[count] = _measure(Path(folder), sockets, count / SEND_PERIOD_S, settle_s, duration_s, more)
+            sensors = "".join(_sensor(number, path) for number, path in enumerate(sockets))
+            with at_work(Path(folder), sensors, sockets) as (daemon, writing):
+                costs[count] = _cost(daemon, writing, count / SEND_PERIOD_S, settle_s, duration_s)
         _say(f"{count} sensors on {'one stream' if one_stream else 'sockets of their own'}", costs[count])
     return costs
 
@@ -90,7 +91,9 @@ def of_rates(rates: Sequence[int], settle_s: float, duration_s: float) -> Costs:
     costs = {}
     for rate in rates:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            costs[rate] = _measure(Path(folder), [Path(folder, "lines.sock")], rate, settle_s, duration_s, "")
+            path = Path(folder, "lines.sock")
+            with at_work(Path(folder), garden(path), [path]) as (daemon, writing):
+                costs[rate] = _cost(daemon, writing, rate, settle_s, duration_s)
         _say(f"{rate} observations a second", costs[rate])
     return costs
 
@@ -111,20 +114,32 @@ quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity
 """
 
 
-def _measure(folder: Path, sockets: Sequence[Path], rate: float, settle_s: float, duration_s: float, more: str) -> Cost:
+@contextlib.contextmanager
+def at_work(folder: Path, sensors: str, sockets: Sequence[Path]) -> Iterator[tuple[Daemon, Iterator[None]]]:
+    """
+    Start a station with these sensors; yield it, and what writes a line each time that it is asked to go on.
+
+    Args:
+        folder: For all that it needs.
+        sensors: Their tables in the configuration.
+        sockets: One for each transmitter, or for several the same.
+    """
     with contextlib.ExitStack() as stack:
         stand_in = StandIn()
         stack.enter_context(running(stand_in))
-        daemon = Daemon(folder, stand_in.port, more=more)
+        daemon = Daemon(folder, stand_in.port, sensors=sensors)
         stack.enter_context(running(daemon))
         daemon.wait_until_ready()
         channels = {path: stack.enter_context(_connected(path)) for path in dict.fromkeys(sockets)}
-        writing = _write([channels[path] for path in sockets])
-        _spend(writing, settle_s, rate)
-        cpu_s, began_s = daemon.cpu_s(), time.monotonic()
-        _spend(writing, duration_s, rate)
-        used_s = (daemon.cpu_s() - cpu_s) / (time.monotonic() - began_s) * CPU_PERIOD_S
-        return Cost(used_s, daemon.memory_mb("RssAnon"))
+        yield daemon, _write([channels[path] for path in sockets])
+
+
+def _cost(daemon: Daemon, writing: Iterator[None], rate: float, settle_s: float, duration_s: float) -> Cost:
+    spend(writing, settle_s, rate)
+    cpu_s, began_s = daemon.cpu_s(), time.monotonic()
+    spend(writing, duration_s, rate)
+    used_s = (daemon.cpu_s() - cpu_s) / (time.monotonic() - began_s) * CPU_PERIOD_S
+    return Cost(used_s, daemon.memory_mb("RssAnon"))
 
 
 @contextlib.contextmanager
@@ -145,7 +160,7 @@ def _write(channels: Sequence[socket.socket]) -> Iterator[None]:
         yield
 
 
-def _spend(writing: Iterator[None], duration_s: float, rate: float) -> None:
+def spend(writing: Iterator[None], duration_s: float, rate: float) -> None:
     """Let lines be written at a rate for a while."""
     started_s = time.monotonic()
     count = round(duration_s * rate)

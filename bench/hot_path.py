@@ -8,8 +8,8 @@ A fixed piece of the daemon's hot path, for `instructions`, which counts what it
     batches       500 documents at once out of the database
     bodies        batches to request bodies, compressed
 
-The way is gone twice, so that what is only done once is done. The second time counts; each stage lies between two marks.
-A mark is a call of getppid(), which nothing else here calls, and which callgrind knows by its name.
+The way is gone twice, so that what is only done once is done; the second time counts. Each stage lies between two
+marks. A mark is a call of getppid(), which nothing else here calls, and which callgrind knows by its name.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench_tools import Child, Daemon
+from bench_tools import Child, Daemon, garden
 
 from peers.peer import Peer
 from weatherd import __version__
@@ -23,5 +23,5 @@ class Weatherd(Peer):
         """Start it."""
         runtime = folder / "runtime"
         runtime.mkdir(exist_ok=True)
-        labels = ("channel", "battery_ok", "number")
-        return Daemon(folder, port, disk / "journal.db", labels=labels, runtime=runtime)
+        sensors = garden(folder / "lines.sock", ("channel", "battery_ok", "number"))
+        return Daemon(folder, port, disk / "journal.db", sensors=sensors, runtime=runtime)

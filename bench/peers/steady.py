@@ -34,10 +34,10 @@ class Moment(NamedTuple):
     documents: int
 
 
-def while_up(peer: Peer, duration_s: float) -> Result:
+def while_up(peer: Peer, settle_s: float, duration_s: float) -> Result:
     """Measure while the far end answers."""
     with at_work(peer, own_device=True) as work:
-        before, after = _spend(work, duration_s, "take")
+        before, after = _spend(work, settle_s, duration_s, "take")
         memory = {"resident": work.child.memory_mb("VmRSS"), "private": work.child.memory_mb("RssAnon")}
         told = work.far_end.wait_for(work.written, RETURN_S_MAX, QUIET_S_MAX) if work.block else work.far_end.told()
         result = memory | _costs(work, before, after)
@@ -48,10 +48,10 @@ def while_up(peer: Peer, duration_s: float) -> Result:
         return result
 
 
-def while_dead(peer: Peer, duration_s: float) -> Result:
+def while_dead(peer: Peer, settle_s: float, duration_s: float) -> Result:
     """Measure while the far end refuses, and what is left when it answers again."""
     with at_work(peer, own_device=True) as work:
-        before, after = _spend(work, duration_s, "refuse")
+        before, after = _spend(work, settle_s, duration_s, "refuse")
         result = {"resident": work.child.memory_mb("VmRSS")} | _costs(work, before, after)
         result["attempts"] = after.attempts - before.attempts
         told = work.far_end.order("take")
@@ -69,18 +69,18 @@ def while_dead(peer: Peer, duration_s: float) -> Result:
         return result
 
 
-def _spend(work: Work, duration_s: float, order: str) -> tuple[Moment, Moment]:
+def _spend(work: Work, settle_s: float, duration_s: float, order: str) -> tuple[Moment, Moment]:
     """Let it run, and look at the beginning and at the end; the far end does as ordered in between."""
     if work.block is None:
         work.far_end.wait_for(1, RETURN_S_MAX)
-        time.sleep(SETTLE_S)
+        time.sleep(settle_s)
         work.far_end.order(order)
         before = _look(work)
         time.sleep(duration_s)
         return before, _look(work)
     with work.feeding() as write:
         work.write_first(write)
-        for _ in _paced(SETTLE_S):
+        for _ in _paced(settle_s):
             write(work.line())
             work.written += 1
         work.far_end.order(order)
