@@ -116,8 +116,8 @@ def _measure(measure: Measure, peers: Sequence[Peer], *, at_once: bool) -> Itera
         for peer, future in waiting:
             try:
                 yield peer, future.result()
-            except NotThere as reason:
-                print(f"left out: {peer.name} {reason}", flush=True)
+            except (NotThere, OSError) as reason:
+                print(f"left out: {peer.name}: {reason}", flush=True)
 
 
 def _expected_s(arguments: argparse.Namespace, count: int) -> float:

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from fitting import Line, Point
 
 PANEL_WIDTH, PANEL_HEIGHT = 380, 260
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 46, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 24, 46, 44
 COLUMNS = 2
 TICKS = 5
 
@@ -100,7 +100,7 @@ def _panel(panel: Panel) -> Iterator[str]:
             yield f'<circle class="{kind}" cx="{across(x):.1f}" cy="{up(y):.1f}" r="3"/>'
     if len(panel.series) > 1:
         for number, (kind, series) in enumerate(zip(_CLASSES, panel.series, strict=False)):
-            yield _text(LEFT + 8, TOP + 6 + 14 * number, series.name, f"key {kind}")
+            yield _text(LEFT + 8, TOP + 14 + 14 * number, series.name, f"key {kind}")
 
 
 def _axes(panel: Panel, across: Scale, up: Scale) -> Iterator[str]:

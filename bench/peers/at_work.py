@@ -37,7 +37,7 @@ class Work:
         self.folder = folder
         self.disk = disk
         self.written = 0
-        self.far_end = FarEnd(peer.marker, peer.answer, is_up=is_up)
+        self.far_end = FarEnd(peer.pattern, peer.first, peer.answer, is_up=is_up)
         self.block = Block(peer.make_lines) if peer.make_lines else None
         self.started_s = time.monotonic()
         self.child = peer.start(folder, disk.folder, self.far_end.port)

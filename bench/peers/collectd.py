@@ -47,7 +47,7 @@ class Collectd(Peer):
     settings = (
         "values through its unixsock, write_http in JSON with a buffer of 150 kB flushed each second; all in memory"
     )
-    marker = '"values":['
+    pattern = r'"values":\[(\d{9})'
     keeps = False
 
     def __init__(self) -> None:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from bench_tools import Child
 
 from peers.numbered import BLOCK_COUNT, Block
+from peers.tally import FIRST, PATTERN
 
 BENCH = Path(__file__).parents[1]
 POLL_S = 0.1
-MARKER = '"number":'
 WEIGHT_SIZE = 600
 """Bytes that are added to a line where a document of weatherd's is meant: those are twice as long, and compressed."""
 
@@ -49,14 +49,15 @@ class FarEnd(Child):
     The sink.
 
     Args:
-        marker: Stands before the number of each document.
+        pattern: Finds the number of each document.
+        first: The lowest number.
         answer: The body of each answer.
         is_up: Whether it listens from the beginning.
     """
 
-    def __init__(self, marker: str = MARKER, answer: str = "ok", *, is_up: bool = True) -> None:
+    def __init__(self, pattern: str = PATTERN, first: int = FIRST, answer: str = "ok", *, is_up: bool = True) -> None:
         super().__init__(
-            ["-m", "peers.sink", "--marker", marker, "--answer", answer],
+            ["-m", "peers.sink", "--pattern", pattern, "--first", str(first), "--answer", answer],
             subprocess.PIPE,
             {"PYTHONPATH": str(BENCH)},
             stdin=subprocess.PIPE,

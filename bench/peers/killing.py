@@ -14,7 +14,7 @@ from peers.peer import Peer
 RATE = 2000
 TICK_S = 0.005
 END_S_MAX = 60.0
-QUIET_S_MAX = 25.0
+QUIET_S_MAX = 12.0
 
 
 def measure(peer: Peer, kills: int, duration_s: float) -> Result:

@@ -13,14 +13,16 @@ from pathlib import Path
 
 from bench_tools import Child
 
-from peers.far_end import MARKER
 from peers.numbered import json_lines
+from peers.tally import FIRST, PATTERN
 
 UNPACKED = Path(__file__).parents[2] / "build" / "peers"
 """Where `make peers` unpacks Debian's packages, without installing them."""
 
 OPEN_S_MAX = 30.0
 OPEN_POLL_S = 0.002
+WRITE_S_MAX = 60.0
+"""How long a peer may take nothing: then it hangs."""
 
 
 class NotThere(Exception):
@@ -34,7 +36,8 @@ class Peer(abc.ABC):
     Attributes:
         name: As it stands in the table.
         settings: What was chosen for it, in a sentence for people.
-        marker: Stands before each number in what it posts.
+        pattern: Finds the number of each document in what it posts.
+        first: The lowest number.
         answer: What the far end has to say for it to be content.
         make_lines: The lines that it understands; None if it makes documents by itself.
         keeps: Whether it is made to keep documents on disk, over a kill and over an outage.
@@ -42,7 +45,8 @@ class Peer(abc.ABC):
 
     name: str
     settings: str
-    marker: str = MARKER
+    pattern: str = PATTERN
+    first: int = FIRST
     answer: str = "ok"
     make_lines: Callable[[], list[str]] | None = staticmethod(json_lines)
     keeps: bool = True
@@ -72,7 +76,7 @@ class Peer(abc.ABC):
         """
         Yield what writes lines into it, as soon as it takes them; the write waits while it is made to wait.
 
-        What is written raises BrokenPipeError or ConnectionResetError when the peer is gone.
+        A write raises an OSError when the peer is gone, or takes nothing for `WRITE_S_MAX`.
         """
         with connected(child, folder / "lines.sock") as channel:
             yield channel.sendall
@@ -93,6 +97,7 @@ def connected(child: Child, path: Path) -> Iterator[socket.socket]:
                 raise NotThere(f"does not listen at its socket (exit code {child.process.poll()})") from None
             time.sleep(OPEN_POLL_S)
     with channel:
+        channel.settimeout(WRITE_S_MAX)
         yield channel
 
 

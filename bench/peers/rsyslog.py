@@ -17,6 +17,7 @@ input(type="imptcp" path="{folder}/lines.sock" ruleset="out" unlink="on"
 ruleset(name="out") {{
   action(type="omelasticsearch" server="127.0.0.1" serverport="{port}" template="line" bulkmode="on"
     searchIndex="weather" searchType="" queue.type="LinkedList" queue.filename="weather" queue.maxDiskSpace="2g"
+    queue.size="10000" queue.highWatermark="8000" queue.lowWatermark="2000"
     queue.saveOnShutdown="on" queue.dequeueBatchSize="500" action.resumeRetryCount="-1" action.resumeInterval="10")
 }}
 """
@@ -27,8 +28,8 @@ class Rsyslog(Peer):
 
     name = "rsyslog"
     settings = (
-        "Debian's has no omhttp, so omelasticsearch with bulkmode, 500 a batch; disk-assisted LinkedList queue, "
-        "retried without a limit each 10 s"
+        "Debian's has no omhttp, so omelasticsearch with bulkmode, 500 a batch; LinkedList queue of "
+        "10,000, disk-assisted beyond 8,000, retried without a limit each 10 s; a 503 it takes for an answer, and drops"
     )
     answer = '{"errors":false,"items":[]}'
 

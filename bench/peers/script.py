@@ -1,13 +1,15 @@
 """The script that a beginner would write, `beginner.py`, in an environment of its own."""
 
 import contextlib
+import os
+import select
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench_tools import Child
 
-from peers.peer import NotThere, Peer
+from peers.peer import WRITE_S_MAX, NotThere, Peer
 
 PYTHON = Path(__file__).parents[2] / "build" / "peers" / "python" / "bin" / "python"
 """Where `make peers` installs what is of PyPI."""
@@ -34,7 +36,6 @@ class Script(Peer):
 
     name = "script"
     settings = "reads lines from a pipe, requests.post() for each, prints what fails and goes on"
-    marker = '"number": '
     keeps = False
 
     def version(self) -> str:
@@ -53,10 +54,14 @@ class Script(Peer):
     def feeding(self, child: Child, folder: Path) -> Iterator[Callable[[bytes], None]]:  # noqa: ARG002
         """Yield what writes into its pipe."""
         assert child.process.stdin is not None
-        pipe = child.process.stdin.buffer.raw  # type: ignore[attr-defined]
+        pipe = child.process.stdin.fileno()
+        os.set_blocking(pipe, False)
 
         def write(data: bytes) -> None:
             while data:
-                data = data[pipe.write(data) :]
+                _, ready, _ = select.select([], [pipe], [], WRITE_S_MAX)
+                if not ready:
+                    raise TimeoutError("takes nothing any more")
+                data = data[os.write(pipe, data) :]
 
         yield write

@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from peers.tally import Tally
+from peers.tally import FIRST, PATTERN, Tally
 
 QUIET_S = 0.05
 RECEIVE_SIZE = 1 << 18
@@ -97,11 +97,11 @@ class Sink:
     Listen, answer, count.
 
     Args:
-        marker: Stands before the number of each document.
+        tally: Counts documents.
         answer: The body of each 200.
     """
 
-    def __init__(self, marker: bytes, answer: bytes) -> None:
+    def __init__(self, tally: Tally, answer: bytes) -> None:
         self.attempts = self.taken = self.refused = self.size = self.content_size = 0
         self.first_s: float | None = None
         self.last_s: float | None = None
@@ -110,7 +110,7 @@ class Sink:
             len(answer),
             answer,
         )
-        self._tally = Tally(marker)
+        self._tally = tally
         self._waiting: deque[Body] = deque()
         self._waiting_size = 0
         self._channels: dict[int, Channel] = {}
@@ -229,10 +229,11 @@ class Sink:
 def main() -> None:
     """Say the port, then serve."""
     parser = argparse.ArgumentParser(description="Take documents as fast as can be, and count them by number.")
-    parser.add_argument("--marker", default='"number":', metavar="TEXT", help="before each number (%(default)s)")
+    parser.add_argument("--pattern", default=PATTERN, help="finds each number (%(default)s)")
+    parser.add_argument("--first", type=int, default=FIRST, help="the lowest number (%(default)s)")
     parser.add_argument("--answer", default="ok", metavar="TEXT", help="the body of each answer (%(default)s)")
     arguments = parser.parse_args()
-    sink = Sink(arguments.marker.encode(), arguments.answer.encode())
+    sink = Sink(Tally(arguments.pattern, arguments.first), arguments.answer.encode())
     print(sink.port, flush=True)
     sink.run()
 

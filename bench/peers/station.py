@@ -1,8 +1,13 @@
-"""weatherd itself, with the settings that it has by default."""
+"""
+weatherd itself, with the settings that it has by default.
+
+Its documents are counted by the seq that it gives to each observation: a label that is another in each line would be
+another transmitter to it. A line makes one observation, so what is missing in their number is lost all the same.
+"""
 
 from pathlib import Path
 
-from bench_tools import Child, Daemon, garden
+from bench_tools import Child, Daemon
 
 from peers.peer import Peer
 from weatherd import __version__
@@ -13,7 +18,8 @@ class Weatherd(Peer):
 
     name = "weatherd"
     settings = "as it is by default, the panel off: a line a document, arrays of 500 at most, gzip, linger of 1 s"
-    marker = '"number":"'
+    pattern = r'"sequence":(\d+),"kind":"metric"'
+    first = 0
 
     def version(self) -> str:
         """Return its version."""
@@ -23,5 +29,4 @@ class Weatherd(Peer):
         """Start it."""
         runtime = folder / "runtime"
         runtime.mkdir(exist_ok=True)
-        sensors = garden(folder / "lines.sock", ("channel", "battery_ok", "number"))
-        return Daemon(folder, port, disk / "journal.db", sensors=sensors, runtime=runtime)
+        return Daemon(folder, port, disk / "journal.db", runtime=runtime)

@@ -70,7 +70,6 @@ class Weewx(Peer):
     settings = (
         "Simulator with a loop packet each 0.25 s, each posted by a RESTThread; archive_interval 60 s, no reports"
     )
-    marker = '"number": '
     make_lines = None
     keeps = False
 
