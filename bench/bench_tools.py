@@ -168,12 +168,12 @@ class Daemon(Child):
         status = control.ask("status")
         return Counts(time.monotonic(), status["journal"]["last_seq"], status["sinks"][0]["delivered_count"])
 
-    def wait_until(self, done: "Callable[[Counts], bool]") -> "Counts":
+    def wait_until(self, done: "Callable[[Counts], bool]", period_s: float = POLL_PERIOD_S) -> "Counts":
         """Ask it until something is so."""
         while not done(counts := self.counts()):
             if self.process.poll() is not None:
                 sys.exit(f"the daemon has ended:\n{self._log.read_text()}")
-            time.sleep(POLL_PERIOD_S)
+            time.sleep(period_s)
         return counts
 
 
@@ -204,6 +204,30 @@ class StandIn(Child):
         printed, _ = self.process.communicate(timeout=STOP_S_MAX)
         counts: dict[str, int] = json.loads(printed.splitlines()[-1])
         return counts
+
+
+class FastSink(Child):
+    """
+    `fast_sink` as a process of its own.
+
+    Args:
+        backlog_until_seq: The last seq that is backlog, for the times that it tells.
+    """
+
+    def __init__(self, backlog_until_seq: int) -> None:
+        script = Path(__file__).with_name("fast_sink.py")
+        super().__init__([str(script), "--backlog-until", str(backlog_until_seq)], subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def stop_and_tell(self, count: int) -> dict[str, float]:
+        """End it, and return what it had: at least so many documents, or the benchmark ends."""
+        self.process.terminate()
+        out, _ = self.process.communicate()
+        told: dict[str, float] = json.loads(out)
+        if told["different"] < count:
+            sys.exit(f"the sink had {told['different']:,} documents of {count:,}")
+        return told
 
 
 @contextlib.contextmanager

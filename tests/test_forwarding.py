@@ -1129,7 +1129,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     actions=st.lists(ACTIONS, max_size=40),
     culprits=st.sets(st.integers(1, 50), max_size=3),

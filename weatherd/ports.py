@@ -150,6 +150,9 @@ class Journal(Protocol):
         """
         Return the first documents of a span of seqs for an attempt; from now on their bytes are frozen.
 
+        There are `count_max` of them at most, and where the span has as many at least half: a journal may end a batch
+        where it is easy to go on.
+
         Documents that are held back (their time is not known yet) are left out: the batch begins behind them and
         ends before them. Otherwise it begins with the span, and ends with its last document, or with the span if there
         are no more; so a span of which nothing is left gives a batch without documents.

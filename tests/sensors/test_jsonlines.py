@@ -645,7 +645,7 @@ async def feed(source: JsonLinesListener, taker: Taker, pieces: Sequence[bytes])
 
 
 @given(st.lists(st.integers(0, 2000), max_size=20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_stream_may_come_in_any_pieces(cuts: list[int]) -> None:
     """However a stream is cut on its way, the same arrivals and counts come out of it."""
     stream = b'\xef\xbb\xbf{"t": 1}\r\n\n[]\n{"t": "\xc3\xa9"}\n{"t": 2, "client": "\xc3\xa9\\n"}\n' * 20 + b'{"t": 3}'

@@ -225,6 +225,12 @@ def tls_needs_mqtts(url: str, tls: object) -> Found:
         yield ("tls",), "goes only together with an mqtts or wss URL"
 
 
+def topic_is_not_home_assistants(topic: str, discovery_prefix: str) -> Found:
+    """Refuse to tell our status on the topic where Home Assistant tells its birth."""
+    if topic == discovery_prefix:
+        yield ("topic",), "has to differ from discovery_prefix, which is Home Assistant's own"
+
+
 def what_version_5_has(protocol: str, given: KeysView[str]) -> Found:
     """Refuse what MQTT 3.1.1 cannot do."""
     for key in ("session_expiry_s", "message_expiry_s"):
@@ -348,7 +354,13 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     ),
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
-    schema.Mqtt: (tls_needs_mqtts, what_version_5_has, together("username", "password_file"), credentials_fit),
+    schema.Mqtt: (
+        tls_needs_mqtts,
+        topic_is_not_home_assistants,
+        what_version_5_has,
+        together("username", "password_file"),
+        credentials_fit,
+    ),
     schema.PanelTls: (panels_certificate_fits,),
     schema.Panel: (hosts_differ, token_fits),
     schema.Config: (some_sensors, names_differ, addresses_differ, lines_differ, speakers_are_there),

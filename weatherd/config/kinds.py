@@ -203,6 +203,13 @@ def parse_topic(text: str) -> str:
     return text
 
 
+def parse_prefix(text: str) -> str:
+    """Check the topic below which Home Assistant looks: as `parse_topic`, but nothing stands for anything."""
+    if "{" in text:
+        raise ValueError
+    return parse_topic(text)
+
+
 def _check_host(host: str) -> None:
     if ":" in host:
         ipaddress.IPv6Address(host)
@@ -294,6 +301,13 @@ Topic = Annotated[
     Text(
         parse_topic,
         'a topic such as "weatherd/{station}", without wildcards, spaces or empty levels, of at most 200 bytes',
+    ),
+]
+Prefix = Annotated[
+    str,
+    Text(
+        parse_prefix,
+        'a topic such as "homeassistant", without wildcards, spaces, braces or empty levels, of at most 200 bytes',
     ),
 ]
 Listen = Annotated[

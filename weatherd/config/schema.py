@@ -23,6 +23,7 @@ from weatherd.config.kinds import (
     MqttUrl,
     Name,
     PanelListen,
+    Prefix,
     Topic,
     Url,
     Username,
@@ -118,7 +119,7 @@ class Mqtt(Struct, frozen=True):
     password_file: ExistingFile | None = None
     tls: Tls | None = None
     home_assistant: bool = True
-    discovery_prefix: Topic = "homeassistant"
+    discovery_prefix: Prefix = "homeassistant"
     backlog: bool = False
     commands: bool = False
     keep_alive_s: Annotated[int, Meta(ge=5, le=3600)] = 60

@@ -13,7 +13,7 @@ from weatherd.model import Station
 from weatherd.processing.documents import Document, iso_8601
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition, State
-from weatherd.sinks.mqtt.connection import Address
+from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.port import Fresh, SensorNow
 from weatherd.sinks.mqtt.sink import MqttSink, Wishes
 from weatherd.sinks.mqtt.topics import topics_of
@@ -107,14 +107,12 @@ class StationNow:
 
     def _sensor(self, settings: config.Sensor, condition: Condition) -> SensorNow:
         stale_after_s = stale_s(settings.report_period_s)
-        observed_at_ms = condition.observed_at_ms
-        now_ms = self._parts.clock.now_ms()
+        observed_s, now_s = condition.observed_s, self._parts.clock.boottime_s()
         return SensorNow(
             condition.sensor,
             _measured(settings),
             condition.newest,
-            condition.state is State.WORKING
-            and (observed_at_ms is None or now_ms - observed_at_ms <= stale_after_s * 1000),
+            condition.state is State.WORKING and (observed_s is None or now_s - observed_s <= stale_after_s),
             stale_after_s,
             current_s(settings.report_period_s),
         )

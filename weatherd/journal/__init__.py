@@ -20,13 +20,13 @@ On disk
 -------
 
 One SQLite file in WAL mode, beside it the WAL (``journal.db-wal``) while a daemon runs or after it was killed.
-The file says whose it is: application_id ``wthr``, user_version 2 for the tables below.
+The file says whose it is: application_id ``wthr``, user_version 3 for the tables below.
 
-    entries     first_seq, last_seq, recorded_at_ms,         a row is a run of documents joined by line breaks and
-                boot_id, offset_ms, body                     compressed by zlib, whose checksum also tells a damaged
-                                                             row; an empty line is a seq that is gone. With a boot_id,
-                                                             the row holds estimates: stamps of that boot, made by
-                                                             adding offset_ms to its boot clock
+    entries     first_seq, last_seq, recorded_at_ms,         a row is a run of documents, compressed and with a
+                boot_id, offset_ms, body                     checksum: in fragments that a sink can send as they are,
+                                                             or in lines (`rows` tells when). With a boot_id, the row
+                                                             holds estimates: stamps of that boot, made by adding
+                                                             offset_ms to its boot clock
     positions   sink, first_seq, last_seq                    what each sink has, as ranges; without a sink's name, what
                                                              any sink was given for an attempt
     quarantine  sink, seq, reason, quarantined_at_ms,        what a sink refused for good, as it was sent
@@ -39,8 +39,10 @@ The tails (``journal.db-tail``, ``journal.db-tail2``, and two in the runtime fol
 documents, and how far the sinks have come. Of a pair one is written, while the other goes into the database.
 
 Many documents a row, because the number of pages written decides how long a card lasts, and because documents
-compress 15 to 1 side by side and hardly alone. A row has at most 1,000 documents or 512 KB, so that no read has to
-unpack more than that to get at one document.
+compress 15 to 1 side by side and hardly alone. A row has at most 1,000 documents or 1 MB, so that no read has to
+unpack more than that to get at one document. What a sink takes whole is not unpacked at all: a batch ends where a
+fragment does, so that the next one begins with one. File version 2 had lines alone; it is read, and has fragments from
+then on, so that an older weatherd refuses it instead of taking them for damage.
 
 Invariants
 ----------

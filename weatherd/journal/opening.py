@@ -9,7 +9,11 @@ from weatherd.errors import JournalUnavailable
 from weatherd.journal.failures import is_read_only, told
 
 APPLICATION_ID = int.from_bytes(b"wthr", "big")
-USER_VERSION = 2
+USER_VERSION = 3
+"""Of the file: the first whose rows may be in fragments."""
+
+USER_VERSION_READ = 2
+"""The oldest that is read, and becomes ours as soon as it is opened: one of ours may be written next."""
 
 PAGE_SIZE = 4096
 """Bytes: the block of ext4 and the least that a card writes; smaller pages would be written as much."""
@@ -135,6 +139,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         for statement in _SCHEMA:
             connection.execute(statement)
         connection.execute("COMMIT")
+    if connection.execute("PRAGMA user_version").fetchone() != (USER_VERSION,):
+        connection.execute(f"PRAGMA user_version = {USER_VERSION}")
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
@@ -149,7 +155,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
             "give journal.path in weatherd.toml a name of its own",
         )
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version < USER_VERSION:
+    if version < USER_VERSION_READ:
         raise JournalUnavailable(
             f"the journal {path} was made by a weatherd before the first release (its version {version}, ours "
             f"{USER_VERSION})",

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from weatherd.journal.opening import PAGE_SIZE
 from weatherd.journal.pages import Pages, opened
-from weatherd.journal.rows import ROW_COUNT_MAX
+from weatherd.journal.rows import ROW_COUNT_MAX, count_in_fragments
 
 SEQ_MAX = 2**62
 TIME_MS_MAX = 2**48
@@ -149,7 +149,7 @@ def _is_plausible(saved: Saved) -> bool:
     match saved:
         case SavedEntries(first, last, recorded_at_ms, _, offset_ms, body):
             are_times = 0 <= recorded_at_ms < TIME_MS_MAX and abs(offset_ms or 0) < TIME_MS_MAX
-            return are_times and _is_span(first, last) and _line_count(body) == last - first + 1 <= ROW_COUNT_MAX
+            return are_times and _is_span(first, last) and _document_count(body) == last - first + 1 <= ROW_COUNT_MAX
         case SavedQuarantined(_, seq, _, quarantined_at_ms, document):
             return _is_span(seq, seq) and 0 <= quarantined_at_ms < TIME_MS_MAX and b"\0" not in document
         case SavedPosition(_, first, last):
@@ -160,6 +160,11 @@ def _is_plausible(saved: Saved) -> bool:
 
 def _is_span(first: int, last: int) -> bool:
     return 1 <= first <= last < SEQ_MAX
+
+
+def _document_count(body: bytes) -> int:
+    count = count_in_fragments(body)
+    return _line_count(body) if count is None else count
 
 
 def _line_count(body: bytes) -> int:

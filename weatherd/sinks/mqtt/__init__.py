@@ -16,5 +16,5 @@ By default this sink takes no backlog: it lives on what is fresh, holds no posit
 broker neither fills the journal nor costs the card a write. With ``backlog = true`` it is one of the journal's sinks as
 well: documents that were not sent while fresh follow on a topic of their own, where nobody takes them for new.
 
-`topics`, `messages`, `home_assistant` and `commands` are pure; `connection` is the only one that knows aiomqtt.
+`topics`, `messages`, `home_assistant` and `commands` are pure; only `connection` and `client` know aiomqtt.
 """

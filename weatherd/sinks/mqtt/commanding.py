@@ -43,21 +43,24 @@ class Commander:
         self._teller = teller
         self._allowance = Allowance(clock.boottime_s())
 
+    def lets_in(self, request: Received, *, is_busy: bool) -> bool:
+        """Tell whether a command is to be followed; one that comes too soon is answered by nothing but the log."""
+        if request.is_retained:
+            self._teller.refused(shown(request.payload), "it is retained: nobody knows when it was meant")
+            return False
+        if is_busy or not self._allowance.take(self._clock.boottime_s()):
+            self._teller.refused(shown(request.payload), "too many in too short a time")
+            return False
+        return True
+
     async def follow(self, request: Received, send: Send) -> None:
         """
-        Follow a command, and answer; one that comes too soon after others is answered by nothing but the log.
+        Follow a command that was let in, and answer.
 
         Raises:
             Unreachable: If the answer finds no connection.
         """
-        what = shown(request.payload)
-        if request.is_retained:
-            self._teller.refused(what, "it is retained: nobody knows when it was meant")
-            return
-        if not self._allowance.take(self._clock.boottime_s()):
-            self._teller.refused(what, "too many in too short a time")
-            return
-        body = await self._outcome(request.payload, what)
+        body = await self._outcome(request.payload, shown(request.payload))
         topic = response_topic(self._topics, request.response_topic)
         await send([Message(topic, body)], correlation=request.correlation)
 

@@ -25,6 +25,9 @@ PERIOD_S = 1.0
 
 SHOWN_LENGTH_MAX = 60
 
+RESPONSE_LENGTH_MAX = 64
+"""Characters below our response topic: brokers end the connection of who publishes on one of too many levels."""
+
 
 class Command(msgspec.Struct, forbid_unknown_fields=True):
     """What is wanted; `sensor` goes only with a report."""
@@ -85,8 +88,9 @@ def response_topic(topics: Topics, wanted: str | None) -> str:
 
     Anywhere else we could be made to publish what the one who asks may not publish himself.
     """
-    is_ours = wanted is not None and (wanted == topics.response or wanted.startswith(f"{topics.response}/"))
-    return wanted if wanted is not None and is_ours and not set(wanted) & set("+#\0") else topics.response
+    below = (wanted or "").removeprefix(f"{topics.response}/")
+    is_ours = below != (wanted or "") and len(below) <= RESPONSE_LENGTH_MAX and below.isprintable()
+    return f"{topics.response}/{below}" if is_ours and below and not set(below) & set("+#") else topics.response
 
 
 def answer(command: str, *, count: int | None = None, error: str = "") -> bytes:
