@@ -17,7 +17,6 @@ import asyncio
 import datetime as dt
 import os
 import tempfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
 from weatherd.sampling.telling import ToldSampler
 from weatherd.sensors.lines import Field, LineReader, LineSplitter
-from weatherd.sinks.logstash import COMPRESSION_LEVEL
+from weatherd.sinks.logstash import _gzipped
 
 STAGES = ("lines", "observations", "appends", "rows", "batches", "bodies")
 APPEND_SIZE = 50
@@ -141,12 +140,9 @@ class Way:
         return batches
 
 
-def bodies(batches: Sequence[Batch]) -> int:
-    """Make the bodies of requests; return their size."""
-    return sum(
-        len(zlib.compress(b"[" + b",".join(batch.documents) + b"]", COMPRESSION_LEVEL, 16 + zlib.MAX_WBITS))
-        for batch in batches
-    )
+async def bodies(batches: Sequence[Batch]) -> int:
+    """Make the bodies of requests as the sink does; return their size."""
+    return sum([len(await _gzipped(batch.documents)) for batch in batches])
 
 
 async def walk(way: Way, stream: bytes, count: int) -> None:
@@ -164,7 +160,7 @@ async def walk(way: Way, stream: bytes, count: int) -> None:
     os.getppid()
     batches = await way.give(first_seq)
     os.getppid()
-    size = bodies(batches)
+    size = await bodies(batches)
     os.getppid()
     if sum(len(batch.documents) for batch in batches) != count or not size:
         raise SystemExit("not every line has become a document")
