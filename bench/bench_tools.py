@@ -48,11 +48,31 @@ class Child:
         arguments: Of the interpreter.
         stdout: Where it prints to.
         environment: Added to our own.
+        program: Another program than the interpreter.
+        stdin: Where it reads from; ours by default.
+        own_group: Whether it is put into a process group of its own.
+        stderr: Where it prints what went wrong; where we do by default.
     """
 
-    def __init__(self, arguments: Sequence[str], stdout: Any, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        stdout: Any,
+        environment: dict[str, str] | None = None,
+        *,
+        program: str = sys.executable,
+        stdin: Any = None,
+        own_group: bool = False,
+        stderr: Any = None,
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=stdout, text=True, env={**os.environ, **(environment or {})}
+            [program, *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            process_group=0 if own_group else None,
         )
         self._folder = Path("/proc", str(self.process.pid))
 
@@ -100,19 +120,30 @@ class Daemon(Child):
         journal: The file; in `folder` by default.
         panel_port: Of the panel on this machine; None turns it off.
         more: More of the configuration.
+        sensors: Their tables in the configuration; `garden` by default.
+        runtime: The runtime folder of an earlier one, to go on with; None makes one, and removes it at the end.
     """
 
     def __init__(
-        self, folder: Path, port: int, journal: Path | None = None, panel_port: int | None = None, more: str = ""
+        self,
+        folder: Path,
+        port: int,
+        journal: Path | None = None,
+        panel_port: int | None = None,
+        more: str = "",
+        *,
+        sensors: str | None = None,
+        runtime: Path | None = None,
     ) -> None:
         self.socket = folder / "lines.sock"
         self._log = folder / "daemon.log"
         configuration = folder / "weatherd.toml"
         panel = "" if panel_port is None else f"127.0.0.1:{panel_port}"
-        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db", panel) + more)
+        sensors = garden(self.socket) if sensors is None else sensors
+        configuration.write_text(_configuration(sensors, port, journal or folder / "journal.db", panel) + more)
         self._resources = contextlib.ExitStack()
         # Our own, too, because that is where `control.ask` looks.
-        os.environ["RUNTIME_DIRECTORY"] = str(self._resources.enter_context(runtime_folder()))
+        os.environ["RUNTIME_DIRECTORY"] = str(runtime or self._resources.enter_context(runtime_folder()))
         with self._log.open("w") as log:
             super().__init__(["-c", _MAIN, "run", "--config", str(configuration), "--log-format", "json"], log)
 
@@ -344,7 +375,20 @@ def runtime_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _configuration(lines_socket: Path, port: int, journal: Path, panel: str) -> str:
+def garden(lines_socket: Path, labels: Sequence[str] = ("channel", "battery_ok")) -> str:
+    """Return the table of a sensor that makes each line of a socket an observation."""
+    return f"""
+[[sensors]]
+name = "garden"
+driver = "jsonlines"
+listen = "{lines_socket}"
+report_period_s = 0
+quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity" }}
+labels = {json.dumps(labels)}
+"""
+
+
+def _configuration(sensors: str, port: int, journal: Path, panel: str) -> str:
     return f"""
 [station]
 id = "bench"
@@ -352,15 +396,7 @@ name = "Bench"
 latitude = -30.03
 longitude = -51.23
 elevation_m = 10.0
-
-[[sensors]]
-name = "garden"
-driver = "jsonlines"
-listen = "{lines_socket}"
-report_period_s = 0
-quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity" }}
-labels = ["channel", "battery_ok"]
-
+{sensors}
 [journal]
 path = "{journal}"
 
