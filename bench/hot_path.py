@@ -33,7 +33,7 @@ from weatherd.queueing import BoundedQueue
 from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
 from weatherd.sampling.telling import ToldSampler
-from weatherd.sensors.lines import Field, LineReader, LineSplitter
+from weatherd.sensors.lines import Field, LineReader, LineSplitter, decoded
 from weatherd.sinks.logstash import _gzipped
 
 STAGES = ("lines", "observations", "appends", "rows", "batches", "bodies")
@@ -114,7 +114,7 @@ class Way:
             self._clock.tick += 1
             now_ms = self._clock.now_ms()
             for line in self._splitter.feed(stream[start : start + CHUNK_SIZE]):
-                arrival = self._reader.read(line, now_ms)
+                arrival = self._reader.read(decoded(line), now_ms)
                 assert arrival is not None
                 arrivals.append(arrival)
         return arrivals

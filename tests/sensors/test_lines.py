@@ -19,7 +19,7 @@ from weatherd.processing.derivation import Derivation
 from weatherd.processing.documents import DocumentEncoder
 from weatherd.processing.units import conversion
 from weatherd.sampling.forming import Former
-from weatherd.sensors.lines import BadLine, Field, LineReader, LineSplitter, parse_time
+from weatherd.sensors.lines import BadLine, Field, LineReader, LineSplitter, decoded, parse_time
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 TEMPERATURE = {"air_temperature": Field("t")}
@@ -52,7 +52,12 @@ class Reader(LineReader):
 
     def line(self, record: bytes | Mapping[str, Any], at_s: float = 0.0) -> Arrival | None:
         line = record if isinstance(record, bytes) else json.dumps(record).encode()
-        return self.read(line, NOON_MS + round(at_s * 1000), lambda *told: self.told.append(told))
+        try:
+            fields = decoded(line)
+        except BadLine as error:
+            self.refuse(error)
+            raise
+        return self.read(fields, NOON_MS + round(at_s * 1000), lambda *told: self.told.append(told))
 
     def measurement(self, record: bytes | Mapping[str, Any], at_s: float = 0.0) -> Mapping[str, float] | None:
         arrival = self.line(record, at_s)

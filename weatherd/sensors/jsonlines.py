@@ -25,14 +25,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
 from weatherd.errors import SourceEnded, UnavailableError
 from weatherd.model import Arrival
 from weatherd.ports import Clock
-from weatherd.sensors.lines import BadLine, LineReader, LineSplitter
+from weatherd.sensors.lines import BadLine, LineReader, LineSplitter, decoded
 from weatherd.throttling import ThrottledLog
 
 LINE_SIZE_MAX = 65_536
@@ -127,20 +127,32 @@ class JsonLines(ABC):
 
     def _understand(self, lines: Sequence[bytes]) -> Mapping[str, Sequence[Arrival]]:
         now_ms = self._clock.now_ms()
+        records = self._decode(lines)
         arrivals: dict[str, list[Arrival]] = {}
         for sensor, reader in self._readers.items():
             tell = partial(self._tell, sensor)
-            for line in lines:
-                if not line or line.isspace():
-                    continue
+            for record in records:
                 try:
-                    arrival = reader.read(line, now_ms, tell)
+                    arrival = reader.read(record, now_ms, tell)
                 except BadLine as error:
                     tell(error.kind, str(error))
                     continue
                 if arrival is not None:
                     arrivals.setdefault(sensor, []).append(arrival)
         return arrivals
+
+    def _decode(self, lines: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
+        records = []
+        for line in lines:
+            if not line or line.isspace():
+                continue
+            try:
+                records.append(decoded(line))
+            except BadLine as error:
+                for sensor, reader in self._readers.items():
+                    reader.refuse(error)
+                    self._tell(sensor, error.kind, str(error))
+        return records
 
     def _too_long(self) -> None:
         for sensor, reader in self._readers.items():
