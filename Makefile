@@ -5,12 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench painel oracle soak vm lock openapi pictures vendor clean install uninstall deb
+.PHONY: help demo test check bench peers performance painel oracle soak vm lock openapi pictures vendor clean install uninstall deb
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
 	@echo "make check   style, types and the doors between rooms"
-	@echo "make bench   figures: throughput, idle, backlog, card, lateness, panel"
+	@echo "make bench   figures: throughput, idle, backlog, card, lateness, panel, beside others, growth, instructions"
+	@echo "make peers   the programs that weatherd is measured beside, into build/; as root those of Debian"
+	@echo "make performance  docs/performance.md anew; as root"
 	@echo "make painel  the saved objects of Kibana's Painel do Clima, from config/elk/kibana/painel.py"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
@@ -40,7 +42,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --package weatherd
-	MYPYPATH=bench $(BIN)/mypy bench/*.py
+	MYPYPATH=bench $(BIN)/mypy bench/*.py bench/peers/*.py
 	$(BIN)/mypy config/*/*.py
 	MYPYPATH=config/elk/kibana $(BIN)/mypy config/elk/kibana/*.py
 	$(BIN)/lint-imports
@@ -52,6 +54,19 @@ bench: $(VENV)/.runtime
 	$(BIN)/python bench/card.py
 	$(BIN)/python bench/lateness.py
 	$(BIN)/python bench/panel.py
+	$(BIN)/python bench/compare.py
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/instructions.py
+
+# The page with the figures anew, in half an hour on a machine that does nothing else; as root, for the disk's.
+performance: $(VENV)/.runtime peers
+	$(BIN)/python bench/compare.py --write
+	$(BIN)/python bench/growth.py --write
+	$(BIN)/python bench/instructions.py
+
+# What `make bench` is measured beside.
+peers:
+	@PYTHON=$(PYTHON) bench/peers/fetch
 
 painel: $(BIN)/python
 	$(BIN)/python config/elk/kibana/painel.py

@@ -48,11 +48,31 @@ class Child:
         arguments: Of the interpreter.
         stdout: Where it prints to.
         environment: Added to our own.
+        program: Another program than the interpreter.
+        stdin: Where it reads from; ours by default.
+        own_group: Whether it is put into a process group of its own.
+        stderr: Where it prints what went wrong; where we do by default.
     """
 
-    def __init__(self, arguments: Sequence[str], stdout: Any, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        stdout: Any,
+        environment: dict[str, str] | None = None,
+        *,
+        program: str = sys.executable,
+        stdin: Any = None,
+        own_group: bool = False,
+        stderr: Any = None,
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=stdout, text=True, env={**os.environ, **(environment or {})}
+            [program, *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            process_group=0 if own_group else None,
         )
         self._folder = Path("/proc", str(self.process.pid))
 
@@ -100,19 +120,30 @@ class Daemon(Child):
         journal: The file; in `folder` by default.
         panel_port: Of the panel on this machine; None turns it off.
         more: More of the configuration.
+        sensors: Their tables in the configuration; `garden` by default.
+        runtime: The runtime folder of an earlier one, to go on with; None makes one, and removes it at the end.
     """
 
     def __init__(
-        self, folder: Path, port: int, journal: Path | None = None, panel_port: int | None = None, more: str = ""
+        self,
+        folder: Path,
+        port: int,
+        journal: Path | None = None,
+        panel_port: int | None = None,
+        more: str = "",
+        *,
+        sensors: str | None = None,
+        runtime: Path | None = None,
     ) -> None:
         self.socket = folder / "lines.sock"
         self._log = folder / "daemon.log"
         configuration = folder / "weatherd.toml"
         panel = "" if panel_port is None else f"127.0.0.1:{panel_port}"
-        configuration.write_text(_configuration(self.socket, port, journal or folder / "journal.db", panel) + more)
+        sensors = garden(self.socket) if sensors is None else sensors
+        configuration.write_text(_configuration(sensors, port, journal or folder / "journal.db", panel) + more)
         self._resources = contextlib.ExitStack()
         # Our own, too, because that is where `control.ask` looks.
-        os.environ["RUNTIME_DIRECTORY"] = str(self._resources.enter_context(runtime_folder()))
+        os.environ["RUNTIME_DIRECTORY"] = str(runtime or self._resources.enter_context(runtime_folder()))
         with self._log.open("w") as log:
             super().__init__(["-c", _MAIN, "run", "--config", str(configuration), "--log-format", "json"], log)
 
@@ -137,12 +168,12 @@ class Daemon(Child):
         status = control.ask("status")
         return Counts(time.monotonic(), status["journal"]["last_seq"], status["sinks"][0]["delivered_count"])
 
-    def wait_until(self, done: "Callable[[Counts], bool]") -> "Counts":
+    def wait_until(self, done: "Callable[[Counts], bool]", period_s: float = POLL_PERIOD_S) -> "Counts":
         """Ask it until something is so."""
         while not done(counts := self.counts()):
             if self.process.poll() is not None:
                 sys.exit(f"the daemon has ended:\n{self._log.read_text()}")
-            time.sleep(POLL_PERIOD_S)
+            time.sleep(period_s)
         return counts
 
 
@@ -173,6 +204,30 @@ class StandIn(Child):
         printed, _ = self.process.communicate(timeout=STOP_S_MAX)
         counts: dict[str, int] = json.loads(printed.splitlines()[-1])
         return counts
+
+
+class FastSink(Child):
+    """
+    `fast_sink` as a process of its own.
+
+    Args:
+        backlog_until_seq: The last seq that is backlog, for the times that it tells.
+    """
+
+    def __init__(self, backlog_until_seq: int) -> None:
+        script = Path(__file__).with_name("fast_sink.py")
+        super().__init__([str(script), "--backlog-until", str(backlog_until_seq)], subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def stop_and_tell(self, count: int) -> dict[str, float]:
+        """End it, and return what it had: at least so many documents, or the benchmark ends."""
+        self.process.terminate()
+        out, _ = self.process.communicate()
+        told: dict[str, float] = json.loads(out)
+        if told["different"] < count:
+            sys.exit(f"the sink had {told['different']:,} documents of {count:,}")
+        return told
 
 
 @contextlib.contextmanager
@@ -320,7 +375,20 @@ def runtime_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _configuration(lines_socket: Path, port: int, journal: Path, panel: str) -> str:
+def garden(lines_socket: Path, labels: Sequence[str] = ("channel", "battery_ok")) -> str:
+    """Return the table of a sensor that makes each line of a socket an observation."""
+    return f"""
+[[sensors]]
+name = "garden"
+driver = "jsonlines"
+listen = "{lines_socket}"
+report_period_s = 0
+quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity" }}
+labels = {json.dumps(labels)}
+"""
+
+
+def _configuration(sensors: str, port: int, journal: Path, panel: str) -> str:
     return f"""
 [station]
 id = "bench"
@@ -328,15 +396,7 @@ name = "Bench"
 latitude = -30.03
 longitude = -51.23
 elevation_m = 10.0
-
-[[sensors]]
-name = "garden"
-driver = "jsonlines"
-listen = "{lines_socket}"
-report_period_s = 0
-quantities = {{ air_temperature = "temperature_C", relative_humidity = "humidity" }}
-labels = ["channel", "battery_ok"]
-
+{sensors}
 [journal]
 path = "{journal}"
 

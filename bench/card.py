@@ -86,6 +86,9 @@ class TickClock(Clock):
     async def sleep(self, delay_s: float) -> None:
         """Wait for nothing: the bench does."""
 
+    async def sleep_unless(self, event: asyncio.Event, delay_s: float) -> None:
+        """Wait for nothing: the bench does."""
+
 
 def main() -> None:
     """Measure, and print a table."""

@@ -1,73 +1,106 @@
 """
 A sink that takes what it is given as fast as it can, and says when it had what.
 
-It answers each POST with 200, inflates the body, counts its documents, and looks at the seq of the last one. Ended by
-SIGTERM, it prints one line of JSON: how many documents it had, when it took the first, and when the first of those
-behind a seq (times of the system's monotonic clock).
+It answers each POST with 200 and keeps the body as it came, with the time; so it takes little of the processor that it
+shares with whom it measures. Ended by SIGTERM, it inflates what it has, looks at each document's seq, and prints one
+line of JSON (times are those of the system's monotonic clock):
+
+    documents, different    how many it had, and how many seqs they have
+    bytes                   of all bodies, as they came
+    first_s                 when it had the first body
+    backlog_s               when it had the last body with a document up to a seq
+    fresh_s                 when it had the first body with a document behind that seq
 """
 
 import argparse
-import asyncio
 import json
+import re
 import signal
+import socketserver
+import sys
+import threading
 import time
 import zlib
+from collections.abc import Iterable, Sequence
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-_SEQUENCE = b'"sequence":'
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+_SEQUENCE = re.compile(rb'"sequence":(\d+)')
+_GZIP = b"\x1f\x8b"
+
+Taken = tuple[float, bytes]
+"""When a body was there, and the body."""
 
 
-class Counter:
-    """What came."""
+class Server(socketserver.ThreadingTCPServer):
+    """Takes bodies, on a thread a connection."""
 
-    def __init__(self, fresh_after_seq: int) -> None:
-        self.documents = 0
-        self.first_s: float | None = None
-        self.fresh_s: float | None = None
-        self._fresh_after_seq = fresh_after_seq
+    daemon_threads = True
 
-    def take(self, body: bytes) -> None:
-        """Count one body."""
-        documents = zlib.decompress(body, 16 + zlib.MAX_WBITS)
-        self.documents += documents.count(_SEQUENCE)
-        now_s = time.monotonic()
-        if self.first_s is None:
-            self.first_s = now_s
-        if self.fresh_s is None:
-            digits = documents[documents.rindex(_SEQUENCE) + len(_SEQUENCE) :][:20]
-            if int(digits.partition(b",")[0]) > self._fresh_after_seq:
-                self.fresh_s = now_s
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.taken: list[Taken] = []
 
 
-async def serve(port: int, counter: Counter) -> None:
-    """Take bodies until SIGTERM."""
+class _Handler(socketserver.StreamRequestHandler):
+    server: Server
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-                counter.take(await reader.readexactly(int(length.partition(b":")[2])))
-                writer.write(_ANSWER)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            writer.close()
+    def handle(self) -> None:
+        """Answer until the connection ends."""
+        while length := self._length():
+            self.server.taken.append((time.monotonic(), self.rfile.read(length)))
+            self.connection.sendall(_ANSWER)
 
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    server = await asyncio.start_server(talk, "127.0.0.1", port, limit=2**20)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await stopped.wait()
+    def _length(self) -> int | None:
+        """Read the head of a request; None if there is no other."""
+        head = b""
+        while (line := self.rfile.readline()).strip():
+            head += line
+        found = _LENGTH.search(head)
+        return int(found[1]) if found else None
+
+
+def tell(taken: Sequence[Taken], backlog_until_seq: int) -> dict[str, float | None]:
+    """
+    Say what came.
+
+    Args:
+        taken: Every body.
+        backlog_until_seq: The last seq that is backlog.
+    """
+    seqs: list[Sequence[int]] = [_seqs(body) for _, body in taken]
+    times_s = [time_s for time_s, _ in taken]
+    return {
+        "documents": sum(map(len, seqs)),
+        "different": len({seq for some in seqs for seq in some}),
+        "bytes": sum(len(body) for _, body in taken),
+        "first_s": min(times_s, default=None),
+        "backlog_s": max(_times_of(taken, seqs, range(backlog_until_seq + 1)), default=None),
+        "fresh_s": min(_times_of(taken, seqs, range(backlog_until_seq + 1, sys.maxsize)), default=None),
+    }
+
+
+def _seqs(body: bytes) -> Sequence[int]:
+    documents = zlib.decompress(body, 16 + zlib.MAX_WBITS) if body.startswith(_GZIP) else body
+    return [int(digits) for digits in _SEQUENCE.findall(documents)]
+
+
+def _times_of(taken: Sequence[Taken], seqs: Sequence[Sequence[int]], wanted: range) -> Iterable[float]:
+    return (time_s for (time_s, _), some in zip(taken, seqs, strict=True) if any(seq in wanted for seq in some))
 
 
 def main() -> None:
     """Serve, then say what came."""
     parser = argparse.ArgumentParser(description="Take documents as fast as can be.")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--fresh-after", type=int, default=2**62, metavar="SEQ")
+    parser.add_argument("--backlog-until", type=int, default=0, metavar="SEQ")
     arguments = parser.parse_args()
-    counter = Counter(arguments.fresh_after)
-    asyncio.run(serve(arguments.port, counter))
-    print(json.dumps({"documents": counter.documents, "first_s": counter.first_s, "fresh_s": counter.fresh_s}))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # so that it is waited for, by every thread
+    server = Server(arguments.port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+    signal.sigwait({signal.SIGTERM})
+    print(json.dumps(tell(list(server.taken), arguments.backlog_until)))
 
 
 if __name__ == "__main__":

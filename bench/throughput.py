@@ -6,7 +6,7 @@ a journal on disk, batches of 500 to a stand-in for Logstash, which is a process
 
     in, sink up      all lines are written as fast as the socket takes them, while the stand-in answers
     in, sink dead    the same while nobody answers; this leaves the backlog
-    backlog          a new daemon delivers it, from the first batch that was acknowledged to the last
+    backlog          a new daemon delivers it, from the first batch to the last, to a sink that only keeps bodies
     stand-in alone   bodies such as the daemon's, posted over two connections by a client that does nothing else
 
 Documents a second count up to the last thousand, which may wait a second for company. Processor time is that of the
@@ -34,6 +34,7 @@ from bench_tools import (
     START_S_MAX,
     Counts,
     Daemon,
+    FastSink,
     Row,
     StandIn,
     free_port,
@@ -126,22 +127,23 @@ def measure_intake(folder: Path, chunks: Sequence[bytes], count: int, *, sink_up
 
 
 def measure_drain(folder: Path, count: int) -> Drain:
-    """Start a daemon on a journal that holds a backlog, with a stand-in that answers."""
+    """Start a daemon on a journal that holds a backlog, with a sink that takes what it can."""
     with contextlib.ExitStack() as stack:
-        stand_in = StandIn()
-        stack.enter_context(running(stand_in))
-        daemon = Daemon(folder, stand_in.port)
+        sink = FastSink(count + 1)
+        stack.enter_context(running(sink))
+        daemon = Daemon(folder, sink.port)
         stack.enter_context(running(daemon))
         first = _first_delivery(daemon)
         cpu_s = daemon.cpu_s()
         last = daemon.wait_until(lambda now: now.delivered >= count)
-        drain = Drain(
-            delivered_per_s=(last.delivered - first.delivered) / (last.time_s - first.time_s),
-            cpu_us=(daemon.cpu_s() - cpu_s) / (last.delivered - first.delivered) * 1e6,
+        cpu_s = daemon.cpu_s() - cpu_s
+        kept = daemon.wait_until(lambda now: now.delivered == now.kept).kept
+        told = sink.stop_and_tell(kept)
+        return Drain(
+            delivered_per_s=count / (told["backlog_s"] - told["first_s"]),
+            cpu_us=cpu_s / (last.delivered - first.delivered) * 1e6,
             peak_mb=daemon.memory_mb("VmHWM"),
         )
-        _check(stand_in, daemon.wait_until(lambda now: now.delivered == now.kept).kept)
-    return drain
 
 
 def _first_delivery(daemon: Daemon) -> Counts:
@@ -245,12 +247,11 @@ def _new(folder: str, name: str) -> Path:
 
 def _rows(up: Intake, dead: Intake, drain: Drain, starts_s: Sequence[float], alone_per_s: float) -> Iterator[Row]:
     assert up.delivered_per_s is not None
-    yield "documents/s in, sink up: into the journal", f"{up.kept_per_s:,.0f}", "> 20,000"
-    yield "documents/s in, sink up: delivered", f"{up.delivered_per_s:,.0f}", "> 20,000"
-    yield "documents/s in, sink dead: into the journal", f"{dead.kept_per_s:,.0f}", "> 20,000"
-    yield "documents/s out of the backlog", f"{drain.delivered_per_s:,.0f}", "> 100,000"
+    yield "documents/s in, sink up: into the journal", f"{up.kept_per_s:,.0f}", "> 50,000"
+    yield "documents/s in, sink up: delivered", f"{up.delivered_per_s:,.0f}", "> 50,000"
+    yield "documents/s in, sink dead: into the journal", f"{dead.kept_per_s:,.0f}", "> 50,000"
+    yield "documents/s out of the backlog", f"{drain.delivered_per_s:,.0f}", ">= 300,000"
     yield "documents/s that the stand-in takes by itself", f"{alone_per_s:,.0f}", ""
-    yield "  of which the backlog's are", f"{drain.delivered_per_s / alone_per_s:.0%}", ""
     yield "  of which those in, sink up, are", f"{up.delivered_per_s / alone_per_s:.0%}", ""
     yield "CPU us a document, in and delivered", f"{up.cpu_us:.1f}", ""
     yield "CPU us a document, in, sink dead", f"{dead.cpu_us:.1f}", ""

@@ -3,7 +3,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# No test goes by the clock of a busy machine.
+hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Set where these tests run in a container of Podman, it would tell daemons that memory does not outlive them.
 os.environ.pop("container", None)

@@ -12,6 +12,7 @@ from weatherd.clock import Step
 from weatherd.errors import JournalDamaged, JournalError, JournalFull, SensorError, SinkError
 from weatherd.model import Batch, Event, Measurement, Observation
 from weatherd.ranges import Ranges
+from weatherd.waiting import first_of
 
 NOON_MS = 1_795_435_200_000
 """2026-11-23T12:00:00Z: a whole multiple of every period in the tests."""
@@ -63,6 +64,9 @@ class FakeClock:
         woken = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._boottime_s + max(delay_s, 0.0), next(self._order), woken))
         await woken
+
+    async def sleep_unless(self, event: asyncio.Event, delay_s: float) -> None:
+        await first_of(self.sleep(delay_s), event.wait())
 
     def step_wall(self, step_s: float) -> None:
         """Let the wall clock jump by more than half a second, as a time daemon does."""

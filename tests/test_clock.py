@@ -1,3 +1,4 @@
+import asyncio
 import subprocess
 import sys
 import time
@@ -503,3 +504,15 @@ async def test_sleep_waits_at_least_so_long() -> None:
     before_s = clock.boottime_s()
     await clock.sleep(0.01)
     assert clock.boottime_s() - before_s >= 0.0099
+
+
+async def test_a_sleep_ends_with_an_event_or_after_its_time() -> None:
+    """Whichever comes first; an event that is there already leaves nothing to wait for."""
+    clock, event = SystemClock(), asyncio.Event()
+    before_s = clock.boottime_s()
+    await clock.sleep_unless(event, 0.01)
+    assert clock.boottime_s() - before_s >= 0.0099
+    asyncio.get_running_loop().call_soon(event.set)
+    await clock.sleep_unless(event, 60.0)
+    await clock.sleep_unless(event, -1.0)
+    assert clock.boottime_s() - before_s < 60.0

@@ -132,6 +132,21 @@ async def test_a_fresh_document_waits_for_company_as_long_as_it_may() -> None:
         assert [len(documents) for documents in bench.sink.attempted] == [1, 2]
 
 
+async def test_a_document_that_comes_just_before_the_linger_is_over_ends_it() -> None:
+    """Both go in one pass, and the station need not wake up for the timer a moment later."""
+    bench = Bench()
+    async with running(bench):
+        await bench.write(1)
+        await bench.write(1)
+        await bench.clock.advance(0.9)
+        await bench.write(1)
+        assert len(bench.sink.attempted) == 1
+        await bench.clock.advance(0.06)
+        assert len(bench.sink.attempted) == 1
+        await bench.write(1)
+        assert [len(documents) for documents in bench.sink.attempted] == [1, 3]
+
+
 async def test_a_full_batch_does_not_linger() -> None:
     """Many fresh documents go in full batches, one after the other, in the journal's order."""
     bench = Bench(batch_size_max=10, in_flight_max=1)
@@ -1129,7 +1144,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     actions=st.lists(ACTIONS, max_size=40),
     culprits=st.sets(st.integers(1, 50), max_size=3),

@@ -18,6 +18,7 @@ call, or gives it (adjtimex(2), STA_UNSYNC); so at a step the kernel is asked an
 """
 
 import asyncio
+import contextlib
 import ctypes
 import threading
 import time
@@ -160,6 +161,12 @@ class SystemClock(Clock):
     async def sleep(self, delay_s: float) -> None:
         """Wait on the event loop's timer."""
         await asyncio.sleep(delay_s)
+
+    async def sleep_unless(self, event: asyncio.Event, delay_s: float) -> None:
+        """Wait for an event, and on the event loop's timer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await event.wait()
 
     def _look(self) -> int:
         """Compare the clocks, change the offset where the rules say so, and return the boot clock."""

@@ -10,6 +10,7 @@ Every error that weatherd tells a person about, in one tree.
     │   ├── DeadlineExceeded     sensor.deadline_exceeded  it answers, but the measurement does not end
     │   ├── BusUnavailable       sensor.bus_unavailable    the bus cannot be opened, or fails as a whole
     │   ├── LineUnavailable      sensor.line_unavailable   a GPIO line cannot be had, or has gone with its chip
+    │   ├── InfraredUnavailable  sensor.no_infrared        no infrared device can do it, or it has gone
     │   ├── WrongChip            sensor.wrong_chip         another chip answers at the address
     │   ├── SourceEnded          sensor.source_ended       the program that prints readings has stopped
     │   ├── DriverFailed         sensor.driver_failed      the driver raised something of its own
@@ -20,6 +21,10 @@ Every error that weatherd tells a person about, in one tree.
     │       ├── AllZeros         sensor.all_zeros
     │       ├── Chattering       sensor.chattering         a contact closes more often than weather can make it
     │       └── NoPosition       sensor.no_position        a vane's voltage belongs to none of its positions
+    ├── InfraredError            infrared.*
+    │   ├── NotSent              infrared.not_sent         no device sends, or it refuses; trying again can help
+    │   ├── TooOften             infrared.too_often        more than may be sent in so short a time; try again later
+    │   └── NoSuchCommand        infrared.no_such_command  nothing of that name is in the configuration
     ├── JournalError             journal.*
     │   ├── JournalUnavailable   journal.unavailable       cannot be opened or written; trying again can help
     │   ├── JournalDamaged       journal.damaged           the file is no journal, or is damaged
@@ -140,6 +145,12 @@ class LineUnavailable(SensorError):
     code = "sensor.line_unavailable"
 
 
+class InfraredUnavailable(SensorError):
+    """Tell that there is no infrared device which can do what is wanted, or that it has gone."""
+
+    code = "sensor.no_infrared"
+
+
 class WrongChip(SensorError):
     """Tell that another chip than the configured one answers at the address."""
 
@@ -198,6 +209,33 @@ class NoPosition(NoMeasurement):
     """Tell that a vane's voltage belongs to none of its positions: its cable is broken, or cut short."""
 
     code = "sensor.no_position"
+
+
+class InfraredError(WeatherdError):
+    """Tell that nothing was sent."""
+
+    code = "infrared.failed"
+    exit_code = os.EX_UNAVAILABLE
+
+
+class NotSent(InfraredError):
+    """Tell that no device sends, or that the kernel refused the message. Trying again can help."""
+
+    code = "infrared.not_sent"
+
+
+class TooOften(InfraredError):
+    """Tell that as much was sent as may be in so short a time. Try again later."""
+
+    code = "infrared.too_often"
+    exit_code = os.EX_TEMPFAIL
+
+
+class NoSuchCommand(InfraredError):
+    """Tell that the configuration has no command of that name. Trying again does not help."""
+
+    code = "infrared.no_such_command"
+    exit_code = os.EX_USAGE
 
 
 class JournalError(WeatherdError):

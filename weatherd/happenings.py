@@ -2,7 +2,7 @@
 
 import structlog
 
-from weatherd.model import Event, Observation
+from weatherd.model import Event, Infrared, Observation
 from weatherd.ports import Clock
 from weatherd.queueing import BoundedQueue
 
@@ -41,6 +41,16 @@ class Happenings:
         if sensor:
             fields["sensor"] = sensor
         self._log.warning(name, message=message, **fields)
+        self._keep(action, message, sensor=sensor, reason=reason)
+
+    def sent(self, infrared: Infrared, message: str) -> None:
+        """Log and keep what was sent by infrared: nothing is wrong with that."""
+        self._log.info("infrared.sent", message=message)
+        self._keep("infrared_sent", message, infrared=infrared)
+
+    def _keep(
+        self, action: str, message: str, *, sensor: str = "", reason: str = "", infrared: Infrared | None = None
+    ) -> None:
         now_ms = self._clock.now_ms()
         clock_offset_ms = self._clock.offset_ms()
         self._queue.push(
@@ -52,5 +62,6 @@ class Happenings:
                 sensor=sensor,
                 reason=reason,
                 clock_offset_ms=clock_offset_ms,
+                infrared=infrared,
             )
         )

@@ -174,6 +174,47 @@ class Observation(msgspec.Struct, frozen=True):
     calibration: str = ""
 
 
+class Infrared(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    What a remote said, or what was said to a device in its place.
+
+    Attributes:
+        protocol: As the kernel calls it: ``nec``. ``unknown`` for timings that no decoder knew; empty for timings of
+            what was decoded, and told as a key by itself.
+        scancode: Which key of which remote, as it is written: ``0x40bf``; empty for timings.
+        repeat: How often it was said again, because the key was held.
+        command: The name that the configuration has for it; empty if it has none.
+        timings_us: Pulses and spaces in turn, in microseconds; only where nothing else tells what was said.
+        carrier_hz: Of what was sent as timings; 0 where nobody knows it.
+        left_out_count: So many before it were too many in too short a time, and are told by nothing else.
+    """
+
+    protocol: str = ""
+    scancode: str = ""
+    repeat: int = 0
+    command: str = ""
+    timings_us: Sequence[int] = ()
+    carrier_hz: int = 0
+    left_out_count: int = 0
+
+
+class Heard(NamedTuple):
+    """
+    What a receiver of infrared has heard.
+
+    Attributes:
+        number: From 1, one more each time.
+        sensor: The receiver's name in the configuration.
+        at_ms: When.
+        infrared: What.
+    """
+
+    number: int
+    sensor: str
+    at_ms: int
+    infrared: Infrared
+
+
 class Event(msgspec.Struct, frozen=True):
     """
     What happened to the station that is not weather.
@@ -186,6 +227,7 @@ class Event(msgspec.Struct, frozen=True):
         sensor: The sensor it concerns; empty if none.
         reason: The code of the error behind it; empty if none.
         clock_offset_ms: As that of an observation.
+        infrared: What a remote said, or was said in its place; None of everything else.
     """
 
     action: str
@@ -195,6 +237,7 @@ class Event(msgspec.Struct, frozen=True):
     sensor: str = ""
     reason: str = ""
     clock_offset_ms: int | None = None
+    infrared: Infrared | None = None
 
 
 class Batch(msgspec.Struct, frozen=True):

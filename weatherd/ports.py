@@ -1,16 +1,17 @@
 """
 The architecture on one screen: what the two loops ask of the world outside.
 
-    Sensor, Source ─> sampling ─> recording ─> Journal ─> forwarding ─> Sink        all of them by the Clock
+    Sensor, Source, Receiver ─> sampling ─> recording ─> Journal ─> forwarding ─> Sink        all of them by the Clock
 
 Each port names its promises. An adapter keeps them, a fake in the tests keeps them too, and the loops rely on
 nothing else.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from weatherd.model import Arrival, Batch, Event, Measurement, Observation
+from weatherd.model import Arrival, Batch, Event, Infrared, Measurement, Observation
 from weatherd.ranges import Ranges
 
 
@@ -39,6 +40,10 @@ class Clock(Protocol):
 
     async def sleep(self, delay_s: float) -> None:
         """Wait at least that long by the boot clock."""
+        ...
+
+    async def sleep_unless(self, event: asyncio.Event, delay_s: float) -> None:
+        """Wait until an event is set, or that long."""
         ...
 
 
@@ -107,6 +112,35 @@ class Source(Protocol):
         ...
 
 
+class Receiver(Protocol):
+    """What hears remotes: no weather, and nothing to be reduced."""
+
+    name: str
+    model: str
+
+    async def open(self) -> None:
+        """
+        Find the device and make it ready; also again after a failure.
+
+        Raises:
+            SensorError: If it is not there, or may not be used.
+        """
+        ...
+
+    async def run(self, deliver: Callable[[Infrared], None]) -> None:
+        """
+        Hand over what is heard, at once, until cancelled. A key that is held comes again, with its repeats counted.
+
+        Raises:
+            SensorError: If the device has gone; `open` may be called again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give everything back. Raises nothing, and may be called without an `open`."""
+        ...
+
+
 class Journal(Protocol):
     """Keeps what was observed until every sink has it. One writer; callable from one event loop."""
 
@@ -149,6 +183,9 @@ class Journal(Protocol):
     async def read(self, sink: str, first_seq: int, last_seq: int, count_max: int) -> Batch | None:
         """
         Return the first documents of a span of seqs for an attempt; from now on their bytes are frozen.
+
+        There are `count_max` of them at most, and where the span has as many at least half: a journal may end a batch
+        where it is easy to go on.
 
         Documents that are held back (their time is not known yet) are left out: the batch begins behind them and
         ends before them. Otherwise it begins with the span, and ends with its last document, or with the span if there

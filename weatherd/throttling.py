@@ -1,8 +1,34 @@
-"""Logging at a bounded rate what can happen a thousand times a second."""
+"""What can happen a thousand times a second, at a bounded rate: an allowance, and logging."""
 
 import structlog
 
 from weatherd.ports import Clock
+
+
+class Allowance:
+    """
+    How many are still let through: a few at once, and then one a period.
+
+    Args:
+        now_s: The present time, by a clock that never goes back.
+        burst: How many at once.
+        period_s: Behind them, one more in each of these.
+    """
+
+    def __init__(self, now_s: float, burst: int, period_s: float) -> None:
+        self._burst = burst
+        self._period_s = period_s
+        self._left = float(burst)
+        self._at_s = now_s
+
+    def take(self, now_s: float) -> bool:
+        """Take one; tell whether there was one."""
+        self._left = min(self._burst, self._left + (now_s - self._at_s) / self._period_s)
+        self._at_s = now_s
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class ThrottledLog:

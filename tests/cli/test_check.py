@@ -40,6 +40,25 @@ def test_installed_drivers_are_right(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "1 sensor" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("sinks", "words"),
+    [
+        ("", "no sink: observations stay in the journal"),
+        ('[sinks.logstash]\nurls = ["http://a"]', "to logstash"),
+        ('[sinks.mqtt]\nurl = "mqtt://a"', "to mqtt"),
+        ('[sinks.mqtt]\nurl = "mqtt://a"\n[sinks.logstash]\nurls = ["http://a"]', "to logstash and mqtt"),
+    ],
+)
+def test_where_observations_go_is_told(
+    sinks: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every sink by its name, so that a table that was left out is noticed."""
+    path = tmp_path / "weatherd.toml"
+    path.write_text(f"{STATION}{sinks}\n")
+    check(path)
+    assert capsys.readouterr().out.endswith(f", {words}\n")
+
+
 def test_every_driver_that_is_missing_is_told_with_what_to_type(tmp_path: Path) -> None:
     """All of them at once; the exit code says that something is missing, not that the configuration is wrong."""
     path = tmp_path / "weatherd.toml"

@@ -46,6 +46,17 @@ SENSOR = {
     "calibration": "",
     "error": None,
 }
+
+
+def test_a_receiver_of_infrared_tells_what_it_has_heard() -> None:
+    """Keys and repeats always; what is strange, or was too much, where there was any."""
+    counts = {"keys": 12, "repeats": 1040, "timings": 7, "unknown": 0, "left_out": 0}
+    remote = {**SENSOR, "name": "remote", "model": "infrared", "observed_at": None}
+    assert list(_sensor({**remote, "heard": counts}, NOON, "remote")) == ["  remote  heard 12 keys, 1,040 repeats"]
+    (line,) = _sensor({**remote, "heard": {**counts, "unknown": 3, "left_out": 2}}, NOON, "remote")
+    assert line.endswith("1,040 repeats, 3 messages that no decoder knows, 2 too many to be events")
+
+
 COUNTS = (
     *("queue_depth", "queue_size_max", "queue_dropped_count", "dropped_count", "thinned_count", "reduced_count"),
     *("quarantined_count", "quarantine_dropped_count", "unreadable_count"),

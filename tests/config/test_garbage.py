@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from weatherd import config
@@ -56,15 +56,22 @@ def test_a_damaged_file_is_answered(cut: int, length: int, inserted: str, on: bo
     check(text[:cut] + inserted + text[cut + length :])
 
 
+def quoted(text: str) -> str:
+    """Return a TOML string: JSON's, but for DEL, which stands in JSON as it is and not in TOML."""
+    return json.dumps(text).replace("\x7f", "\\u007f")
+
+
 def toml(value: Any) -> str:
     match value:
         case dict():
-            return f"{{{', '.join(f'{json.dumps(key)} = {toml(item)}' for key, item in value.items())}}}"
+            return f"{{{', '.join(f'{quoted(key)} = {toml(item)}' for key, item in value.items())}}}"
         case list():
             return f"[{', '.join(map(toml, value))}]"
         case dt.date() | dt.time():
             return value.isoformat()
-        case bool() | str():
+        case str():
+            return quoted(value)
+        case bool():
             return json.dumps(value)
         case _:
             return repr(value)
@@ -84,6 +91,8 @@ WORDS = st.sampled_from(
         "256 MB",
         "30 d",
         "http://a",
+        "mqtt://a",
+        "weatherd/{station}",
         "localhost:1",
         "/s",
         "degF",
@@ -116,12 +125,17 @@ TABLES = {
     "sensors": st.lists(SENSORS, max_size=4) | VALUES,
     "queue": st.dictionaries(keys_of(config.Queue), VALUES) | VALUES,
     "journal": st.dictionaries(keys_of(config.Journal), VALUES | WORDS) | VALUES,
-    "sinks": st.fixed_dictionaries({"logstash": st.dictionaries(keys_of(config.Logstash), VALUES | WORDS)}) | VALUES,
+    "sinks": st.fixed_dictionaries(
+        {"logstash": st.dictionaries(keys_of(config.Logstash), VALUES | WORDS)},
+        optional={"mqtt": st.dictionaries(keys_of(config.Mqtt), VALUES | WORDS)},
+    )
+    | VALUES,
     "log": VALUES,
 }
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@example({"log": "\x7f", "sinks": {"\x7f": {"\x7f": "\x7f"}}})
 @given(st.fixed_dictionaries({}, optional=TABLES))
 def test_any_value_at_any_key_is_answered(document: dict[str, Any]) -> None:
     """Known keys with values of any type, in tables and lists of any shape, are refused in words."""

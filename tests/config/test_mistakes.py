@@ -233,6 +233,9 @@ MISTAKES = [
     ("[sinks.mqtt]", 'topic = "/weatherd"', "", "empty levels"),
     ("[sinks.mqtt]", 'topic = "$SYS/weatherd"', "", 'found "$SYS/weatherd"'),
     ("[sinks.mqtt]", f'topic = "{"x" * 201}"', "", "at most 200 bytes"),
+    ("[sinks.mqtt]", 'discovery_prefix = "home+assistant"', "", 'such as "homeassistant", without wildcards'),
+    ("[sinks.mqtt]", 'discovery_prefix = "{station}"', "", 'such as "homeassistant"'),
+    ("[sinks.mqtt]", 'topic = "homeassistant"', "", "has to differ from discovery_prefix"),
     ("[sinks.mqtt]", 'discovery_prefix = "a b"', "", "without wildcards, spaces"),
     ("[sinks.mqtt]", 'protocol = "3.1"', "", 'allowed is "5" or "3.1.1"'),
     (

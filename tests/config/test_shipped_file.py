@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).parents[2] / "config" / "weatherd.toml"
 
 # Values that every station chooses for itself; the file shows examples.
 EXAMPLES = {
-    "Config": {"station", "sensors", "sinks", "derive", "panel"},
+    "Config": {"station", "sensors", "sinks", "derive", "panel", "infrared"},
     "Station": {"id", "latitude", "longitude", "elevation_m"},
     "Bmp280": {"name", "calibration", "limits", "address"},  # makes room for the BMP180, which has only one address
     "Htu21d": {"name", "calibration", "limits"},
@@ -33,6 +33,9 @@ EXAMPLES = {
     "RainGauge": {"name", "line", "limits"},
     "Anemometer": {"name", "line", "limits"},
     "WindVane": {"name"},
+    "InfraredReceiver": {"name"},
+    "Infrared": {"commands"},
+    "InfraredCommand": {"protocol", "scancode", "timings_us"},
     "JsonLines": {
         "name",
         "command",
@@ -170,7 +173,8 @@ def test_no_line_is_wider_than_a_terminal_on_a_laptop() -> None:
 def test_the_limits_are_those_of_the_standard(whole: Config) -> None:
     """What the file shows of quality control is what happens without it."""
     shown = [(quantity, limits) for sensor in whole.sensors for quantity, limits in sensor.limits.items()]
-    assert len(shown) == sum(1 for sensor in whole.sensors if not isinstance(sensor, config.WindVane)) - 1  # the roof
+    without = config.WindVane | config.InfraredReceiver
+    assert len(shown) == sum(1 for sensor in whole.sensors if not isinstance(sensor, without)) - 1  # the roof
     for quantity, limits in shown:
         standard = LIMITS[quantity]
         assert narrowed(standard, msgspec.structs.asdict(limits)) == standard

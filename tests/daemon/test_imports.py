@@ -36,6 +36,7 @@ assert parts.sources and parts.sinks
 unwanted = (
     "smbus2", "gpiod", "adafruit_", "importlib.metadata", "weatherd.doctor", "weatherd.testing", "weatherd.panel",
     "weatherd.history", "aiohttp.web", "prometheus_client", "aiomqtt", "paho", "weatherd.sinks.mqtt",
+    "zoneinfo", "difflib", "frozenlist._frozenlist",
 )
 ours = {"jsonlines", "lines"}
 print(sorted(

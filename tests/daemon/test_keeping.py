@@ -112,7 +112,7 @@ async def test_what_is_delivered_in_time_is_not_synced(bench: Bench) -> None:
 
 async def test_history_is_written_each_history_period(bench: Bench) -> None:
     """What was delivered goes into the database once in the period."""
-    for seq in range(1, 9):
+    for seq in range(1, 10):
         await bench.observe()
         await bench.journal.read("logstash", seq, seq, 10)
         bench.journal.acknowledge("logstash", seq, seq)

@@ -1,11 +1,15 @@
 """A sensor that has fallen silent, as MQTT sees it; all else is in tests/mqtt, with a real broker."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from tests.fakes import FakeClock, quiet_log
 from tests.mqtt.brokers import settings_of
 from weatherd.daemon import Daemon
-from weatherd.daemon.publishing import StationNow
+from weatherd.daemon.publishing import REQUEUE_MAX, StationNow
 from weatherd.model import Arrival
 from weatherd.sampling.telling import ToldSampler
 
@@ -31,6 +35,22 @@ async def test_a_source_that_falls_silent_is_no_longer_there(tmp_path: Path) -> 
     assert not is_there()
 
 
+@pytest.mark.parametrize("step_s", [86_400.0, -86_400.0])
+async def test_a_step_of_the_clock_takes_no_sensor_away_and_keeps_none(tmp_path: Path, step_s: float) -> None:
+    """A Pi without a clock battery learns the time after a minute, and nobody is told that all sensors are gone."""
+    clock = FakeClock(synchronized=False)
+    settings = settings_of(tmp_path, "mqtt://127.0.0.1:1")
+    daemon = Daemon(settings, quiet_log(), clock=clock, runtime_folder=tmp_path)  # type: ignore[arg-type]  # a fake
+    now = StationNow(daemon.parts)
+    garden = daemon.parts.samplers[1]
+    assert isinstance(garden, ToldSampler)
+    assert len(list(garden.take([Arrival({"air_temperature": 20.0})]))) == 1
+    clock.synchronize(step_s)
+    assert [sensor.is_there for sensor in now.sensors() if sensor.name == "garden"] == [True]
+    await clock.advance(301.0)
+    assert [sensor.is_there for sensor in now.sensors() if sensor.name == "garden"] == [False]
+
+
 async def test_without_a_backlog_the_journal_knows_nothing_of_the_broker(tmp_path: Path) -> None:
     """It holds no position there, so an outage of the broker neither fills it nor has it synced."""
     (tmp_path / "a").mkdir()
@@ -40,3 +60,29 @@ async def test_without_a_backlog_the_journal_knows_nothing_of_the_broker(tmp_pat
     backlog = Daemon(settings, quiet_log(), runtime_folder=tmp_path / "b")
     assert ([sink.name for sink in fresh.parts.sinks], fresh.parts.forwarders) == ([], [])
     assert [forwarder.sink for forwarder in backlog.parts.forwarders] == [backlog.parts.mqtt]
+
+
+class Quarantine:
+    """A journal as far as its quarantine goes."""
+
+    def __init__(self, refused: Sequence[tuple[int, str, int]]) -> None:
+        self.refused = refused
+        self.again: dict[str, list[int]] = {}
+
+    async def quarantined_behind(self, row_id: int) -> Sequence[SimpleNamespace]:
+        page = [one for one in self.refused if one[0] > row_id][:100]
+        return [SimpleNamespace(id=id_, sink=sink, seq=seq) for id_, sink, seq in page]
+
+    async def requeue(self, sink: str, seqs: Sequence[int]) -> int:
+        self.again[sink] = list(seqs)
+        return len(seqs)
+
+
+async def test_a_command_takes_only_so_many_out_of_quarantine_and_only_of_sinks_that_there_are() -> None:
+    """A hundred thousand that were refused for a mistake would be refused again, for an hour."""
+    refused = [(number, "logstash" if number % 2 else "gone", number) for number in range(1, 3 * REQUEUE_MAX)]
+    journal = Quarantine(refused)
+    forwarders = [SimpleNamespace(sink=SimpleNamespace(name="logstash"))]
+    station = StationNow(SimpleNamespace(journal=journal, forwarders=forwarders))  # type: ignore[arg-type]  # a fake
+    assert await station.requeue() == REQUEUE_MAX / 2
+    assert journal.again == {"logstash": list(range(1, REQUEUE_MAX, 2))}

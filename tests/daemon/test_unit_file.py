@@ -68,6 +68,8 @@ def test_a_station_gets_at_its_own_devices_and_nobody_else_does() -> None:
     allowed = [line for line in lines if line.startswith(("DevicePolicy=", "DeviceAllow="))]
     assert allowed == ["DevicePolicy=closed", *(f"DeviceAllow=char-{one} rw" for one in ("i2c", "gpiochip", "lirc"))]
     assert "UMask=0077" in lines
+    modules = "modprobe@i2c_dev.service modprobe@rc_core.service"
+    assert {f"Wants={modules}", f"After={modules}"} <= set(lines), "a class is known once its module is there"
     rules = [line for line in (UNIT.parent / "weatherd.rules").read_text().splitlines() if not line.startswith("#")]
     assert [line.split(", ")[-2:] for line in rules] == [
         [f'GROUP="{group}"', 'MODE="0660"'] for group in ("i2c", "gpio")

@@ -14,6 +14,8 @@ import msgspec
 
 from tests.elk import logstash_config
 from tests.end_to_end.stations import DAY_SENSOR, day_lines, eventually, station, write_lines
+from weatherd.model import Event, Infrared, Station
+from weatherd.processing.documents import DocumentEncoder
 from weatherd.processing.thinning import thin
 from weatherd.testing.logstash import LogstashStandIn
 
@@ -143,7 +145,7 @@ async def _record(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         await eventually(lambda: _is_complete(logstash.documents.values()), 60)
         assert await running.stop() == 0
     events = sorted(logstash.events, key=lambda event: event["event"]["sequence"])
-    return logstash.documents, [*events, *_reduced(logstash.documents.values())]
+    return logstash.documents, [*events, *_reduced(logstash.documents.values()), *_infrared()]
 
 
 def _reduced(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -151,6 +153,22 @@ def _reduced(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     encoded = sorted((one["event"]["sequence"], msgspec.json.encode(one)) for one in documents)
     thinned = [msgspec.json.decode(document) for _, document in thin(encoded, "test-abcdef01-")]
     return [one for one in thinned if one["event"]["dataset"] == "weatherd.observation.reduced"]
+
+
+def _infrared() -> list[dict[str, Any]]:
+    """Return what a remote says, and what is sent in its place, with every field that there is."""
+    encoder = DocumentEncoder(Station("test", "Alamosa, Colorado", 37.70, -105.92, 2317.0), "abcdef02")
+    heard = Infrared("nec", "0x40bf", 3, "tv_power", left_out_count=2)
+    sent = Infrared(timings_us=(9000, 4500, 560), carrier_hz=38_000)
+    events = [
+        Event("infrared_received", "remote heard a key", _NIGHT_MS, True, sensor="remote", infrared=heard),
+        Event("infrared_sent", "something was sent", _NIGHT_MS + 1000, True, infrared=sent),
+    ]
+    return [msgspec.json.decode(encoder.encode(event, seq)) for seq, event in enumerate(events, 1)]
+
+
+_NIGHT_MS = 1_451_690_000_000
+"""Within the recorded day: 2016-01-01T23:13:20Z."""
 
 
 def _is_complete(documents: Any) -> bool:

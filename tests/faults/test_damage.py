@@ -12,7 +12,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.faults.trials import Trial, number_of
+from weatherd.journal.rows import Row, unpack
 
 MakeTrial = Callable[..., Trial]
 
@@ -104,8 +104,8 @@ def _damage(trial: Trial, how: Callable[[Path, Sequence[_Page]], Pages], folder:
         damaged = how(file, pages)
         rows = {row for page in pages if page.number in damaged for row in page.rows}
         for row in rows:
-            (body,) = database.execute("SELECT body FROM entries WHERE first_seq = ?", (row,)).fetchone()
-            numbers = (number_of(line) for line in zlib.decompress(body).split(b"\n") if line)
+            columns = database.execute("SELECT * FROM entries WHERE first_seq = ?", (row,)).fetchone()
+            numbers = (number_of(line) for line in unpack(Row._make(columns)).documents if line)
             trial.excused.update(number for number in numbers if number is not None)
 
 

@@ -169,7 +169,7 @@ _OBSERVED = st.tuples(
 
 @pytest.mark.parametrize("quantity", ["air_temperature", "rainfall_amount", "wind_speed_of_gust"])
 @given(told=st.lists(_OBSERVED, min_size=1, max_size=40), step_ms=_STEPS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_history_is_what_the_documents_are(
     quantity: str, told: list[tuple[int, int, Quality, bool]], step_ms: int
 ) -> None:

@@ -15,6 +15,7 @@ from tests.journal.conftest import seqs as seqs_of
 from weatherd.errors import JournalFull, JournalUnavailable
 from weatherd.journal import SqliteJournal
 from weatherd.journal.database import Database
+from weatherd.journal.sqlite import AT_ONCE_MAX
 from weatherd.model import Batch, Event, Observation
 from weatherd.ranges import Ranges
 
@@ -644,16 +645,19 @@ async def test_j12_opening_reads_a_bounded_number_of_rows(desk: Desk) -> None:
 # --------------------------------------------------------------------------------------------------------------- J13
 
 
+@in_both_modes
 async def test_j13_the_loop_does_not_wait_for_the_disk(desk: Desk) -> None:
-    """While both threads are held up, the loop goes on, and knows what the journal holds."""
-    resumed = threading.Event()
+    """While the journal's thread has the front for itself, the loop goes on, and knows what the journal holds."""
+    entered, resumed = threading.Event(), threading.Event()
+    journal = await desk.open()
 
-    def encode(entry: Event, seq: int) -> bytes:
-        assert resumed.wait(10.0)
-        return b"-"
+    def hold_up() -> None:
+        with journal._front.lock:
+            entered.set()
+            assert resumed.wait(10.0)
 
-    journal = await desk.open(encode=encode)
-    history = asyncio.create_task(journal._run(resumed.wait, 10.0))
+    history = asyncio.create_task(journal._run(hold_up))
+    assert await asyncio.to_thread(entered.wait, 10.0)
     append = asyncio.create_task(journal.append(desk.entries()))
     secure = asyncio.create_task(journal.secure())
     for _ in range(100):
@@ -667,6 +671,25 @@ async def test_j13_the_loop_does_not_wait_for_the_disk(desk: Desk) -> None:
     assert journal.last_seq == 1
     journal.acknowledge("logstash", 1, 1)
     assert journal.lag("logstash") == 0
+
+
+@in_both_modes
+async def test_j13_the_loop_itself_keeps_a_few_entries_at_once_and_in_memory_alone(desk: Desk) -> None:
+    """A crowd would hold up the loop, and so could a card."""
+    threads: list[int] = []
+
+    def encode(entry: Observation | Event, seq: int) -> bytes:
+        threads.append(threading.get_ident())
+        return real(entry, seq)
+
+    real = real_encode()
+    journal = await desk.open(encode=encode)
+    await journal.append(desk.entries(AT_ONCE_MAX))
+    assert (set(threads) == {threading.get_ident()}) is journal.is_in_memory
+    threads.clear()
+    await journal.append(desk.entries(AT_ONCE_MAX + 1))
+    assert threading.get_ident() not in threads
+    assert (await desk.after_kill(journal)).last_seq == 2 * AT_ONCE_MAX + 1
 
 
 @in_both_modes

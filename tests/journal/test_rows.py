@@ -5,9 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weatherd.errors import JournalDamaged
-from weatherd.journal.rows import ROW_COUNT_MAX, ROW_SIZE_MAX, Estimate, Row, Run, estimate_of, pack, pack_row, unpack
+from weatherd.journal.rows import (
+    FRAGMENTS_COUNT_MIN,
+    ROW_COUNT_MAX,
+    ROW_SIZE_MAX,
+    Estimate,
+    Row,
+    Run,
+    count_in_fragments,
+    estimate_of,
+    opened,
+    pack,
+    pack_row,
+    unpack,
+)
+from weatherd.packed import FRAGMENT_COUNT_MAX, Packed
 
-lines = st.lists(st.binary(max_size=300).filter(lambda line: b"\n" not in line), min_size=1, max_size=20)
+lines = st.lists(st.binary(max_size=300).filter(lambda line: b"\n" not in line), min_size=1, max_size=70)
+numbers = [b"%d" % number for number in range(2 * FRAGMENT_COUNT_MAX)]
 clocks = st.sampled_from([None, Estimate("b0070001", 5), Estimate("b0070001", 6), Estimate("b0070002", 5)])
 
 
@@ -86,3 +101,44 @@ def test_a_row_with_another_number_of_documents_is_damage() -> None:
     """A body that is whole but does not fit its seqs is not read."""
     with pytest.raises(JournalDamaged, match="entries 7 to 9 cannot be unpacked: 2 documents"):
         unpack(Row(7, 9, 0, None, None, zlib.compress(b"one\ntwo")))
+
+
+def test_a_row_is_in_fragments_where_it_can_be_sent_as_it_is() -> None:
+    """Those with a seq that is gone, or with few documents, are in lines, and read all the same."""
+    for estimate in (None, Estimate("b0070001", 5)):
+        in_fragments = pack_row(run(1, *numbers, estimate=estimate))
+        assert isinstance(opened(in_fragments).documents, Packed)
+        assert count_in_fragments(in_fragments.body) == len(numbers)
+    for one in (
+        run(1, b"", *numbers),
+        run(1, *numbers[1:FRAGMENTS_COUNT_MIN]),
+    ):
+        row = pack_row(one)
+        assert opened(row).documents == list(one.documents)
+        assert count_in_fragments(row.body) is None
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_flipped_bit_of_fragments_is_damage(bit: int) -> None:
+    """Wherever it is, the row is neither read nor sent, and that is known without inflating it."""
+    row = pack_row(run(1, *numbers))
+    for position in range(len(row.body)):
+        body = bytearray(row.body)
+        body[position] ^= 1 << bit
+        with pytest.raises(JournalDamaged, match="entries 1 to 500 cannot be unpacked"):
+            opened(row._replace(body=bytes(body)))
+        assert not count_in_fragments(bytes(body))
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 5, 20, 100, -1])
+def test_fragments_that_are_cut_off_are_damage(length: int) -> None:
+    """Half a row is not taken for a row of fewer documents."""
+    row = pack_row(run(1, *numbers))
+    with pytest.raises(JournalDamaged):
+        opened(row._replace(body=row.body[:length]))
+
+
+def test_fragments_with_another_number_of_documents_are_damage() -> None:
+    """A body that is whole but does not fit its seqs is not read."""
+    with pytest.raises(JournalDamaged, match="entries 1 to 499 cannot be unpacked: 500 documents"):
+        opened(pack_row(run(1, *numbers))._replace(last_seq=499))

@@ -205,7 +205,7 @@ PAGE_STARTS = st.builds(lambda page, at: page * PAGE_SIZE + at, st.integers(0, 2
         st.tuples(PAGE_STARTS | st.integers(0, 1_000_000), st.binary(min_size=1, max_size=200)), min_size=1, max_size=30
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_random_damage_never_raises(intact: bytes, damages: list[tuple[int, bytes]]) -> None:
     """Whatever is overwritten, reading ends, and the documents that come are some that were written, in their place."""
     content = bytearray(intact)
@@ -222,7 +222,7 @@ def test_random_damage_never_raises(intact: bytes, damages: list[tuple[int, byte
     kinds=st.lists(st.sampled_from([0x02, 0x05, 0x0A, 0x0D]), max_size=13),
     wal=st.none() | st.binary(max_size=5_000),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_garbage_never_raises(content: bytes, kinds: list[int], wal: bytes | None) -> None:
     """Nothing of it is taken for entries, also where pages begin as those of tables do."""
     pages = bytearray(content)

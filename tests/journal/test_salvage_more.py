@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from weatherd.journal import opening
 from weatherd.journal.opening import PAGE_SIZE, connect
+from weatherd.journal.rows import Run, pack_row
 from weatherd.journal.salvage import (
     LINES_SIZE_MAX,
     ROOTS,
@@ -262,6 +263,7 @@ def test_half_a_document_is_none() -> None:
 
 
 GOOD = entries(10)
+GOOD_FRAGMENTS = SavedEntries(*pack_row(Run(600, 7, None, [b"%d" % number for number in range(400)])))
 BAD = [
     GOOD._replace(first_seq=0, last_seq=2),
     GOOD._replace(first_seq=-1, last_seq=1),
@@ -280,6 +282,9 @@ BAD = [
     GOOD._replace(body=GOOD.body[:50] + bytes(20) + GOOD.body[70:]),
     entries(10, lines=1001, size=20_000),
     GOOD._replace(last_seq=10, body=zlib.compress(bytes(LINES_SIZE_MAX + 100_000))),
+    GOOD_FRAGMENTS._replace(last_seq=1000),
+    GOOD_FRAGMENTS._replace(body=GOOD_FRAGMENTS.body[:-1]),
+    GOOD_FRAGMENTS._replace(body=GOOD_FRAGMENTS.body[:50] + bytes(20) + GOOD_FRAGMENTS.body[70:]),
     SavedQuarantined("mqtt", 0, "why", 7, b"{}"),
     SavedQuarantined("mqtt", 2**62, "why", 7, b"{}"),
     SavedQuarantined("mqtt", 1, "why", -7, b"{}"),
@@ -295,7 +300,12 @@ BAD = [
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{type(bad).__name__}{BAD.index(bad)}")
 def test_what_cannot_be_is_passed_over(bad: Saved) -> None:
     """Seqs, times, counts and bodies that no journal would have written are damage; what is beside them comes."""
-    beside = [entries(500), SavedQuarantined("mqtt", 500, "why", 7, b"{}"), SavedPosition("logstash", 1, 2)]
+    beside = [
+        entries(500),
+        GOOD_FRAGMENTS._replace(first_seq=1600, last_seq=1999),
+        SavedQuarantined("mqtt", 500, "why", 7, b"{}"),
+        SavedPosition("logstash", 1, 2),
+    ]
     assert saved_of(content_of(bad, *beside)) == Counter(beside)
 
 
@@ -305,7 +315,7 @@ def test_a_name_that_is_no_text_is_passed_over() -> None:
     assert saved_of(content.replace(b"mqtt", b"mq\xff\xfe")) == {SavedPosition("zabbix", 1, 5): 1}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     first_seq=st.integers(1, 2**62 - 2)
     | st.sampled_from([2**bits + step for bits in range(1, 62) for step in (-1, 0)]),
@@ -330,7 +340,7 @@ def test_a_record_of_an_index_may_go_on_in_other_pages(size: int) -> None:
     assert saved_of(content_of(*rows)) == Counter(rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_damage_raises_or_makes_up_entries(intact: bytes, data: st.DataObject) -> None:
     """Pages zeroed, exchanged, repeated, overwritten or cut off: what comes of entries was written."""
@@ -358,7 +368,7 @@ def test_no_damage_raises_or_makes_up_entries(intact: bytes, data: st.DataObject
     assert {one.body for one in saved_of(content) if isinstance(one, SavedEntries)} <= bodies
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(), kind=st.sampled_from([0x02, 0x05, 0x0A, 0x0D]), size=st.integers(0, 100_000))
 def test_of_garbage_nothing_comes(seed: int, kind: int, size: int) -> None:
     """Also where every page of it begins as those of tables do."""

@@ -145,7 +145,7 @@ class Recorder:
 
 
 @given(actions=st.lists(st.one_of(st.integers(0, 9000), st.sampled_from(["sync", "empty", "reopen"])), max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_synced_page_is_not_written_again_before_the_tail_is_emptied(actions: list[int | str]) -> None:
     """In whatever order is written, synced and emptied: no write touches a page that was synced, nor its rest."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, pytest.MonkeyPatch.context() as monkeypatch:
@@ -236,14 +236,14 @@ def test_in_memory_the_file_grows_with_what_is_written(path: Path, monkeypatch: 
 @given(
     content=st.binary(max_size=3 * PAGE_SIZE) | st.builds(bytes.__mul__, st.binary(max_size=40), st.integers(0, 400))
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_garbage_is_no_record(content: bytes) -> None:
     """Whatever a file holds, reading it raises nothing, and finds nothing that was not written."""
     assert list(tail_module._records(content)) == []
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_damage_takes_records_and_changes_none(data: st.DataObject) -> None:
     """After random damage a tail gives some of what was written, each as it was, in its order."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 from aiohttp import web
 
+PUBLISH = 0x30
 PUBACK = 0x40
 
 
@@ -17,14 +18,19 @@ class Proxy:
     Attributes:
         port: Where clients connect.
         puback_code: The reason that every PUBACK gets (MQTT 5), while it is set.
+        puback_delay_s: How long each PUBACK is held back, one after the other.
         is_mute: Whether what the broker says is kept back.
+        unanswered_max: The most messages that the client ever had under way.
         connections_count: How many there were.
     """
 
     def __init__(self, broker_port: int) -> None:
         self.port = 0
         self.puback_code: int | None = None
+        self.puback_delay_s = 0.0
         self.is_mute = False
+        self.unanswered_max = 0
+        self._unanswered_count = 0
         self.connections_count = 0
         self._broker_port = broker_port
         self._server: asyncio.Server | None = None
@@ -68,9 +74,13 @@ class Proxy:
             self._writers -= {writer, ours}
 
     async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                packet = await _packet(reader)
+                if packet[0] & 0xF0 == PUBLISH:
+                    self._unanswered_count += 1
+                    self.unanswered_max = max(self.unanswered_max, self._unanswered_count)
+                writer.write(packet)
                 await writer.drain()
 
     async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,6 +89,9 @@ class Proxy:
                 packet = await _packet(reader)
                 if self.puback_code is not None and packet[0] == PUBACK:
                     packet = bytes([PUBACK, 3, *packet[2:4], self.puback_code])
+                if packet[0] == PUBACK:
+                    await asyncio.sleep(self.puback_delay_s)
+                    self._unanswered_count -= 1
                 if not self.is_mute:
                     writer.write(packet)
                     await writer.drain()

@@ -553,3 +553,24 @@ def test_sentences_about_a_sink(
         {**SINK, **changes},
     )
     assert told["lines"] == lines
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "works; keys of a remote control heard: 12."),
+        ("pt-BR", "funciona; teclas de controle remoto ouvidas: 12."),
+    ],
+)
+def test_a_receiver_of_infrared_is_not_told_to_observe_nothing(
+    page: Browser, station: Station, language: str, line: str
+) -> None:
+    """It makes no observations: how many keys it has heard is told instead."""
+    page.be_at(station.url)
+    told = page.run(
+        "return Promise.all([import('/words.js'), import('/sentences.js')]).then(([words, sentences]) =>"
+        "sentences.sensorSentences(new words.Words(arguments[0]), arguments[1], Date.parse('2026-01-01T00:12:00Z')))",
+        language,
+        {"state": "working", "observed_at": None, "quality": {}, "error": None, "heard": {"keys": 12}},
+    )
+    assert (told["level"], told["lines"]) == ("good", [line])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import NOON_MS
-from weatherd.model import Event, Observation, Quality, Station, Statistics
+from weatherd.model import Event, Infrared, Observation, Quality, Station, Statistics
 from weatherd.processing.documents import DocumentEncoder, corrected, is_estimated, iso_8601, rounded_statistics
 
 STATION = Station("porto-alegre-01", "Porto Alegre", -30.03, -51.23, 10.0)
@@ -93,6 +93,26 @@ def test_labels_are_strings_beside_the_weather() -> None:
     """Labels arrive as they were."""
     labelled = msgspec.structs.replace(OBSERVATION, labels={"channel": "A", "battery_ok": "1"})
     assert document(labelled)["labels"] == {"channel": "A", "battery_ok": "1"}
+
+
+def test_a_press_of_a_key_is_told_beside_the_event() -> None:
+    """What is not known, or nothing, is absent: a key without repeats, timings without a scancode."""
+    key = Infrared("nec", "0x40bf", 3, "tv_power", left_out_count=2)
+    told = document(msgspec.structs.replace(EVENT, action="infrared_received", infrared=key))
+    assert told["event"]["dataset"] == "weatherd.event"
+    assert told["infrared"] == {
+        "protocol": "nec",
+        "scancode": "0x40bf",
+        "repeat": 3,
+        "command": "tv_power",
+        "left_out_count": 2,
+    }
+    timings = Infrared("unknown", timings_us=(9000, 4500, 560))
+    assert document(msgspec.structs.replace(EVENT, infrared=timings))["infrared"] == {
+        "protocol": "unknown",
+        "timings_us": [9000, 4500, 560],
+    }
+    assert "infrared" not in document(EVENT)
 
 
 def test_an_event_is_no_weather() -> None:

@@ -38,13 +38,19 @@ class TurningClock(FakeClock):
         return super().synchronized()
 
 
+def passed_on(former: Former, arrival: Arrival) -> Observation:
+    """Form the observation of one arrival."""
+    [observation] = former.passed_on([arrival])
+    return observation
+
+
 def form(turns: str, *, reduced: bool) -> Observation:
     clock = TurningClock()
     ended = stamp(clock)
     clock.turns = turns
     former = Former("garden", "FAKE", Derivation(Station("here")), clock, {})
     if not reduced:
-        return former.passed_on(Arrival({"air_temperature": 20.0}))
+        return passed_on(former, Arrival({"air_temperature": 20.0}))
     reducer = Reducer()
     reducer.add({"air_temperature": 20.0})
     return former.reduced(reducer.reduce(), ended, {})
@@ -76,7 +82,7 @@ def test_a_document_names_its_calibration_and_what_was_left_out(reduced: bool) -
     reducer = Reducer()
     reducer.add(measurement)
     observation = (
-        former.reduced(reducer.reduce(), stamp(clock), {}) if reduced else former.passed_on(Arrival(measurement))
+        former.reduced(reducer.reduce(), stamp(clock), {}) if reduced else passed_on(former, Arrival(measurement))
     )
     assert observation.calibration == "85ca0be3"
     assert observation.quality_reasons == {"air_pressure_at_mean_sea_level": "short_history"}
@@ -87,9 +93,9 @@ def test_the_past_is_told_which_times_are_estimates(own_time: bool) -> None:  # 
     """When the clock is set, what it had dated is no past any more, and what the source had dated is."""
     clock = FakeClock(NOON_MS, synchronized=False)
     former = Former("roof", "FAKE", Derivation(Station("here")), clock, {})
-    former.passed_on(Arrival({"air_pressure": 900.0}, {}, NOON_MS if own_time else None))
+    passed_on(former, Arrival({"air_pressure": 900.0}, {}, NOON_MS if own_time else None))
     clock.synchronize(3 * 3600)
-    observation = former.passed_on(Arrival({"air_pressure": 901.0}))
+    observation = passed_on(former, Arrival({"air_pressure": 901.0}))
     assert ("tendency_of_air_pressure" in observation.values) is own_time
 
 
@@ -115,5 +121,5 @@ def test_what_was_recalled_counts_only_where_the_time_is_known(
         reducer.add({"air_temperature": 40.0})
         observation = former.reduced(reducer.reduce(), Stamp(NOON_MS, None) if own_time else stamp(clock), {})
     else:
-        observation = former.passed_on(Arrival({"air_temperature": 40.0}, {}, NOON_MS if own_time else None))
+        observation = passed_on(former, Arrival({"air_temperature": 40.0}, {}, NOON_MS if own_time else None))
     assert observation.quality == {"air_temperature": flag}

@@ -26,7 +26,7 @@ from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
 from weatherd.sampling.telling import Listener, ToldSampler
 from weatherd.sensors import jsonlines
-from weatherd.sensors.jsonlines import CLIENTS_MAX, LINE_SIZE_MAX, JsonLinesCommand, JsonLinesListener
+from weatherd.sensors.jsonlines import CLIENTS_MAX, LINE_SIZE_MAX, JsonLinesCommand, JsonLinesListener, _Readiness
 from weatherd.sensors.lines import Field, LineReader
 
 PIPE_SIZE = 65_536
@@ -645,7 +645,7 @@ async def feed(source: JsonLinesListener, taker: Taker, pieces: Sequence[bytes])
 
 
 @given(st.lists(st.integers(0, 2000), max_size=20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_stream_may_come_in_any_pieces(cuts: list[int]) -> None:
     """However a stream is cut on its way, the same arrivals and counts come out of it."""
     stream = b'\xef\xbb\xbf{"t": 1}\r\n\n[]\n{"t": "\xc3\xa9"}\n{"t": 2, "client": "\xc3\xa9\\n"}\n' * 20 + b'{"t": 3}'
@@ -795,3 +795,45 @@ async def test_one_stream_is_read_by_every_sensor_on_it() -> None:
     assert heard == {"garden": [4.0], "roof": [5.0]}
     assert source.counts["roof"] == {"lines": 4, "taken": 1, "not_matched": 2, "not_json": 1}
     assert [line["event"] for line in said] == ["jsonlines.not_json"]
+
+
+async def test_each_line_is_taken_from_the_kernel_once() -> None:
+    """Nobody asks a second time for what was not there yet, and the file stays registered from line to line."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    sizes: list[int] = []
+
+    def take(size: int) -> bytes:
+        sizes.append(size)
+        return ours.recv(size)
+
+    readiness = _Readiness(ours.fileno())
+    with ours, theirs:
+        for number in range(4):
+            reading = asyncio.create_task(readiness.read(take, 100))
+            await settle()
+            theirs.sendall(b"%d\n" % number)
+            assert await asyncio.wait_for(reading, 5.0) == b"%d\n" % number
+        assert len(sizes) == 1 + 4, "but for the very first, that found nothing"
+        assert readiness._is_registered
+        readiness.close()
+
+
+async def test_a_file_that_nobody_reads_from_is_let_go() -> None:
+    """Else the loop would turn for nothing as long as the writer is made to wait; it is there for the next reader."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    readiness = _Readiness(ours.fileno())
+    with ours, theirs:
+        reading = asyncio.create_task(readiness.read(ours.recv, 100))
+        await settle()
+        theirs.sendall(b"first\n")
+        assert await asyncio.wait_for(reading, 5.0) == b"first\n"
+        theirs.sendall(b"second\n")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not readiness._is_registered
+        assert await asyncio.wait_for(readiness.read(ours.recv, 100), 5.0) == b"second\n"
+        theirs.close()
+        assert await asyncio.wait_for(readiness.read(ours.recv, 100), 5.0) == b""
+        readiness.close()

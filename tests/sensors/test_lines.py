@@ -19,7 +19,7 @@ from weatherd.processing.derivation import Derivation
 from weatherd.processing.documents import DocumentEncoder
 from weatherd.processing.units import conversion
 from weatherd.sampling.forming import Former
-from weatherd.sensors.lines import BadLine, Field, LineReader, LineSplitter, parse_time
+from weatherd.sensors.lines import BadLine, Field, LineReader, LineSplitter, decoded, parse_time
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 TEMPERATURE = {"air_temperature": Field("t")}
@@ -52,7 +52,12 @@ class Reader(LineReader):
 
     def line(self, record: bytes | Mapping[str, Any], at_s: float = 0.0) -> Arrival | None:
         line = record if isinstance(record, bytes) else json.dumps(record).encode()
-        return self.read(line, NOON_MS + round(at_s * 1000), lambda *told: self.told.append(told))
+        try:
+            fields = decoded(line)
+        except BadLine as error:
+            self.refuse(error)
+            raise
+        return self.read(fields, NOON_MS + round(at_s * 1000), lambda *told: self.told.append(told))
 
     def measurement(self, record: bytes | Mapping[str, Any], at_s: float = 0.0) -> Mapping[str, float] | None:
         arrival = self.line(record, at_s)
@@ -552,7 +557,7 @@ def test_the_hour_that_never_was_is_read_all_the_same() -> None:
 
 
 @given(st.text(max_size=40) | st.from_regex(r"\A[0-9]{4}-?[0-9]{2}-?[0-9]{2}[ T]?[0-9:.,+Zz-]{0,20}\Z"))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_a_time_in_range_or_none(text: str) -> None:
     """No text whatsoever makes the reading of times fail."""
     time_ms = parse_time(text, SAO_PAULO, NOON_MS)
@@ -600,7 +605,7 @@ BROKEN_LINES = st.builds(
 
 
 @given(st.lists(JSON_LINES | BROKEN_LINES | st.binary(), max_size=8), st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_any_line_gives_an_arrival_nothing_or_a_bad_line(lines: list[bytes], matching: bool) -> None:  # noqa: FBT001  -- a parameter
     """Whatever bytes a line holds, nothing else comes out, each line is counted once, and its document is JSON."""
     reader = Reader(
@@ -622,7 +627,8 @@ def test_any_line_gives_an_arrival_nothing_or_a_bad_line(lines: list[bytes], mat
         if arrival is not None:
             assert arrival.measurement
             assert all(math.isfinite(value) for value in arrival.measurement.values())
-            document = json.loads(encoder.encode(former.passed_on(arrival), 1), parse_constant=pytest.fail)
+            [observation] = former.passed_on([arrival])
+            document = json.loads(encoder.encode(observation, 1), parse_constant=pytest.fail)
             assert document.get("labels", {}) == arrival.labels
             assert None not in document["weather"].values()
     assert reader.counts["lines"] == len(lines) == sum(reader.counts[outcome] for outcome in OUTCOMES)
@@ -643,7 +649,6 @@ def split(pieces: Sequence[bytes], size_max: int) -> tuple[list[bytes], int]:
     st.lists(st.sampled_from([b"\n", b"\r\n", b"a", b"bcd", b"x" * 7, b"y" * 8, b"z" * 9, b"w" * 30]), max_size=30),
     st.lists(st.integers(0, 300), max_size=30),
 )
-@settings(deadline=None)
 def test_a_stream_may_come_in_any_pieces(words: list[bytes], cuts: list[int]) -> None:
     """However a stream is cut, the same lines come out of it, and the same number is too long."""
     stream = b"".join(words)

@@ -465,7 +465,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=_STEPS)
 def test_any_life_tells_each_tip_once(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
     """Tips, pauses, and kills that take up to two observations on their way to the journal, in any order."""

@@ -19,6 +19,7 @@ import trustme
 
 from weatherd import __version__
 from weatherd.errors import ConfigError, Refused, SinkError, TooLarge, Unreachable, Unwelcome
+from weatherd.packed import Packed, compress
 from weatherd.sinks.logstash import ACKNOWLEDGEMENT_S_MAX, LogstashSink
 from weatherd.testing.logstash import Accept, Answer, Behaviour, Block, Close, Hang, LogstashStandIn, Reset
 from weatherd.tls import tls_context
@@ -111,6 +112,34 @@ async def test_documents_arrive_as_they_are(logstash: LogstashStandIn) -> None:
     assert gzip.decompress(request.body) == b"[" + b",".join(batch) + b"]"
     assert ids(logstash) == ["attic-1-1", "attic-1-2", "attic-1-3"]
     assert logstash.failures_count == 0
+
+
+async def test_what_is_packed_arrives_as_it_lies(logstash: LogstashStandIn) -> None:
+    """Documents that the journal has compressed are sent so; a part of them is compressed anew."""
+    batch = documents(*range(300))
+    packed = Packed(compress(batch))
+    async with sink_to(logstash.url) as sink:
+        await sink.deliver(packed)
+        await sink.deliver(packed[7:])
+
+    assert logstash.requests[0].body == packed.gzipped()
+    assert gzip.decompress(logstash.requests[1].body) == b"[" + b",".join(batch[7:]) + b"]"
+    assert ids(logstash) == [f"attic-1-{number}" for number in range(300)]
+    assert logstash.failures_count == 0
+
+
+async def test_400_to_what_is_packed_is_tried_once_more_uncompressed(logstash: LogstashStandIn) -> None:
+    """It is inflated for that; and so it is where nothing is to be compressed."""
+    batch = documents(*range(300))
+    logstash.behave_next(Answer(400))
+    async with sink_to(logstash.url) as sink:
+        await sink.deliver(Packed(compress(batch)))
+    async with sink_to(logstash.url, compression="none") as sink:
+        await sink.deliver(Packed(compress(batch)))
+
+    plain = b"[" + b",".join(batch) + b"]"
+    assert [request.body for request in list(logstash.requests)[1:]] == [plain, plain]
+    assert "content-encoding" not in logstash.requests[1].headers
 
 
 async def test_headers(logstash: LogstashStandIn) -> None:

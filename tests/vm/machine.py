@@ -13,7 +13,6 @@ import io
 import json
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import tarfile
@@ -22,8 +21,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import pytest
 
 from tests.vm.image import image
 from tests.vm.kernel import kernel
@@ -124,8 +121,6 @@ def running(
         init: Its first process.
         clock: What its battery-backed clock shows at the boot, as qemu's ``-rtc base=`` takes it.
     """
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("qemu-system-x86 is not installed")
     booted = kernel()
     first = f"file={disk},cache=directsync" if disk else f"file={image()},snapshot=on,cache=unsafe"
     second = folder / "errand.tar"

@@ -1,5 +1,5 @@
 """
-The command line: `weatherd run`, `demo`, `check`, `doctor`, `scan`, `status`, `tail` and `journal`.
+The command line: `weatherd run`, `demo`, `check`, `doctor`, `scan`, `status`, `tail`, `ir` and `journal`.
 
 Exit codes follow sysexits. An error is two lines on standard error, what happened and what to do; a traceback would be
 a mistake of ours.
@@ -131,9 +131,21 @@ def _parser() -> argparse.ArgumentParser:
     tail.add_argument("--sensor", metavar="NAME", help="this one alone, without events")
     tail.set_defaults(command=_tail)
 
+    infrared = _add_command(commands, "ir", "send by infrared what the configuration has a name for")
+    _add_infrared_commands(infrared.add_subparsers(required=True, metavar="COMMAND"))
+
     journal = _add_command(commands, "journal", "take documents out of the journal, and see what was refused")
     _add_journal_commands(journal.add_subparsers(required=True, metavar="COMMAND"))
     return parser
+
+
+def _add_infrared_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    send = _add_command(commands, "send", "let the running daemon send a command", "It is one of [infrared.commands].")
+    send.add_argument("name", metavar="NAME", help="of the command")
+    send.set_defaults(command=_ir_send)
+
+    names = _add_command(commands, "list", "show the names of the commands")
+    names.set_defaults(command=_ir_list)
 
 
 def _add_journal_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -226,6 +238,18 @@ def _tail(options: argparse.Namespace) -> int:
     from weatherd.cli.tail import tail
 
     return tail(options.sensor)
+
+
+def _ir_send(options: argparse.Namespace) -> int:
+    from weatherd.cli.ir import send
+
+    return send(options.name)
+
+
+def _ir_list(_: argparse.Namespace) -> int:
+    from weatherd.cli.ir import commands
+
+    return commands()
 
 
 def _export(options: argparse.Namespace) -> int:

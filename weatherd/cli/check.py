@@ -21,7 +21,8 @@ def check(path: Path) -> int:
     _check_drivers(settings)
     count = len(settings.sensors)
     sensors = f"{count} sensor{'s' if count > 1 else ''}"
-    sinks = "one sink" if settings.sinks.logstash else "no sink: observations stay in the journal"
+    names = [name for name in settings.sinks.__struct_fields__ if getattr(settings.sinks, name) is not None]
+    sinks = f"to {' and '.join(names)}" if names else "no sink: observations stay in the journal"
     print(f"{path} is right: station {settings.station.id}, {sensors}, {sinks}")
     return os.EX_OK
 

@@ -93,7 +93,7 @@ def _head(one: Mapping[str, Any], every: Sequence[Mapping[str, Any]], keys: Sequ
 
 
 def _sensor(sensor: Mapping[str, Any], now: dt.datetime, head: str) -> Iterator[str]:
-    observed = "no observation yet"
+    observed = "no observation yet" if sensor.get("heard") is None else _heard(sensor["heard"])
     if sensor["observed_at"]:
         age_s = (now - dt.datetime.fromisoformat(sensor["observed_at"])).total_seconds()
         observed = f"last observation {_duration(max(age_s, 0.0))} ago"
@@ -109,6 +109,19 @@ def _sensor(sensor: Mapping[str, Any], now: dt.datetime, head: str) -> Iterator[
     if sensor.get("lines"):
         yield "    lines: " + ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in sensor["lines"].items())
     yield from _error(sensor["error"])
+
+
+def _heard(counts: Mapping[str, int]) -> str:
+    """Tell what a receiver of infrared has heard since the start."""
+    words = [
+        f"{counts['keys']:,} keys",
+        f"{counts['repeats']:,} repeats",
+        *(f"{counts[key]:,} {what}" for key, what in _HEARD.items() if counts[key]),
+    ]
+    return f"heard {', '.join(words)}"
+
+
+_HEARD = {"unknown": "messages that no decoder knows", "left_out": "too many to be events"}
 
 
 def _quality(flags: Mapping[str, str], reasons: Mapping[str, str]) -> str:

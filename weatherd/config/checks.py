@@ -21,6 +21,7 @@ from weatherd.config.secrets import PASSWORD_SIZE_MAX, read_password, read_token
 from weatherd.config.words import choice, nearest, quoted
 from weatherd.errors import ConfigError
 from weatherd.model import QUANTITIES, Reduction
+from weatherd.processing.infrared import scancode_mistake, timings_mistakes
 from weatherd.processing.limits import LIMITS, Limits, wider
 from weatherd.processing.units import convertible
 from weatherd.tls import tls_mistakes
@@ -225,6 +226,12 @@ def tls_needs_mqtts(url: str, tls: object) -> Found:
         yield ("tls",), "goes only together with an mqtts or wss URL"
 
 
+def topic_is_not_home_assistants(topic: str, discovery_prefix: str) -> Found:
+    """Refuse to tell our status on the topic where Home Assistant tells its birth."""
+    if topic == discovery_prefix:
+        yield ("topic",), "has to differ from discovery_prefix, which is Home Assistant's own"
+
+
 def what_version_5_has(protocol: str, given: KeysView[str]) -> Found:
     """Refuse what MQTT 3.1.1 cannot do."""
     for key in ("session_expiry_s", "message_expiry_s"):
@@ -316,6 +323,80 @@ def positions_differ(position_ohms: Sequence[Any]) -> Found:
             yield ("position_ohms", index), f"the same as position_ohms[{first[ohm]}]"
 
 
+def one_way_to_say_it(given: KeysView[str]) -> Found:
+    """Refuse a command that is neither a scancode nor timings, or both."""
+    if given >= {"scancode", "timings_us"}:
+        yield ("timings_us",), "does not go together with scancode; keep one of the two"
+    elif not given & {"scancode", "timings_us", "protocol"}:
+        yield (), "needs a scancode with its protocol, or timings_us"
+    if "carrier_hz" in given and "timings_us" not in given:
+        yield ("carrier_hz",), "goes only together with timings_us; with a scancode the kernel knows it"
+
+
+def scancode_fits(protocol: str | None, scancode: int | None) -> Found:
+    """Refuse a scancode that the kernel would not send with this protocol."""
+    if protocol is not None and scancode is not None and (message := scancode_mistake(protocol, scancode)):
+        yield ("scancode",), message
+
+
+def timings_fit(timings_us: Sequence[Any] | None) -> Found:
+    """Refuse a message that the kernel would not send."""
+    if timings_us and all(type(one) is int for one in timings_us):
+        for message in timings_mistakes(timings_us):
+            yield ("timings_us",), message
+
+
+def something_to_send(given: KeysView[str], home_assistant: bool) -> Found:  # noqa: FBT001  -- called by name
+    """Refuse a table that lets nothing be sent."""
+    if "commands" not in given and not home_assistant:
+        yield (), "needs commands, or home_assistant = true"
+
+
+def infrared_at_home_assistant(sensors: Sequence[Any], infrared: Any, sinks: Any) -> Found:
+    """Refuse an emitter or a receiver that nobody would be told of."""
+    wanted: dict[KeyPath, Any] = {
+        ("sensors", index, "home_assistant"): sensor for index, sensor in enumerate(sensors) if _is_receiver(sensor)
+    }
+    wanted["infrared", "home_assistant"] = infrared
+    is_told = getattr(getattr(sinks, "mqtt", None), "home_assistant", False)
+    for path, table in wanted.items():
+        if getattr(table, "home_assistant", False) and not is_told:
+            yield path, "goes only together with [sinks.mqtt] and its home_assistant = true"
+
+
+def timings_for_home_assistant(raw: bool, home_assistant: bool) -> Found:  # noqa: FBT001  -- called by name
+    """Refuse a receiver at Home Assistant that tells it nothing."""
+    if home_assistant and not raw:
+        yield ("home_assistant",), "goes only together with raw = true"
+
+
+def receivers_differ(sensors: Sequence[Any]) -> Found:
+    """Refuse two sensors that would hear the same."""
+    first: dict[str, int] = {}
+    for index, sensor in enumerate(sensors):
+        device = getattr(sensor, "device", None) if _is_receiver(sensor) else None
+        if device is not None and first.setdefault(device, index) != index:
+            yield ("sensors", index, "device"), f"{quoted(device)} is already the device of sensors[{first[device]}]"
+
+
+def simulated_as_a_whole(sensors: Sequence[Any], infrared: Any) -> Found:
+    """Refuse infrared that is simulated on one side alone."""
+    devices: dict[KeyPath, str] = {
+        ("sensors", index, "device"): getattr(sensor, "device", "")
+        for index, sensor in enumerate(sensors)
+        if _is_receiver(sensor)
+    }
+    if infrared is not None:
+        devices["infrared", "device"] = getattr(infrared, "device", "")
+    if len({device == "simulated" for device in devices.values()}) > 1:
+        where = next(path for path, device in devices.items() if device != "simulated")
+        yield where, 'found another one beside "simulated"; simulated are all infrared devices or none'
+
+
+def _is_receiver(sensor: Any) -> bool:
+    return isinstance(sensor, sensors.InfraredReceiver)
+
+
 CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     sensors.Calibration: (points_or_a_line, points_increase),
     schema.Derive: (wind_chills_a_temperature,),
@@ -348,9 +429,32 @@ CHECKS: Mapping[type, Sequence[Callable[..., Found]]] = {
     ),
     schema.Tls: (together("cert_file", "key_file"), certificates_fit),
     schema.Logstash: (urls_differ, tls_needs_https, together("username", "password_file"), credentials_fit),
-    schema.Mqtt: (tls_needs_mqtts, what_version_5_has, together("username", "password_file"), credentials_fit),
+    schema.Mqtt: (
+        tls_needs_mqtts,
+        topic_is_not_home_assistants,
+        what_version_5_has,
+        together("username", "password_file"),
+        credentials_fit,
+    ),
+    sensors.InfraredReceiver: (timings_for_home_assistant,),
+    schema.InfraredCommand: (
+        one_way_to_say_it,
+        together("protocol", "scancode"),
+        scancode_fits,
+        timings_fit,
+    ),
+    schema.Infrared: (something_to_send,),
     schema.PanelTls: (panels_certificate_fits,),
     schema.Panel: (hosts_differ, token_fits),
-    schema.Config: (some_sensors, names_differ, addresses_differ, lines_differ, speakers_are_there),
+    schema.Config: (
+        some_sensors,
+        names_differ,
+        addresses_differ,
+        lines_differ,
+        receivers_differ,
+        simulated_as_a_whole,
+        infrared_at_home_assistant,
+        speakers_are_there,
+    ),
 }
 """The checks of each table."""

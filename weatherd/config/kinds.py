@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
 from weatherd.config.amounts import parse_duration, parse_size, write_duration, write_size
 from weatherd.config.words import quoted
 from weatherd.model import QUANTITIES
+from weatherd.processing.infrared import SENDABLE
 
 SENSORS_GROUP = "weatherd.sensors"
 """The entry point group in which other packages name their sensors."""
@@ -160,6 +160,13 @@ def parse_gpio_chip(text: str) -> str:
     return text
 
 
+def parse_infrared(text: str) -> str:
+    """Check the path of an infrared device, or ``auto``, or ``simulated``."""
+    if text not in {"auto", "simulated"} and not (text.startswith("/") and text.isprintable()):
+        raise ValueError
+    return text
+
+
 def parse_url(text: str) -> str:
     """Check an http or https URL; it stays as it is written."""
     if "@" in text:
@@ -203,6 +210,13 @@ def parse_topic(text: str) -> str:
     return text
 
 
+def parse_prefix(text: str) -> str:
+    """Check the topic below which Home Assistant looks: as `parse_topic`, but nothing stands for anything."""
+    if "{" in text:
+        raise ValueError
+    return parse_topic(text)
+
+
 def _check_host(host: str) -> None:
     if ":" in host:
         ipaddress.IPv6Address(host)
@@ -213,6 +227,8 @@ def _check_host(host: str) -> None:
 def parse_time_zone(text: str) -> str:
     """Check the name of a time zone; UTC is known even where no zones are installed."""
     if text != "UTC":
+        from zoneinfo import ZoneInfo  # with what it needs half a MB, that most stations do not
+
         try:
             ZoneInfo(text)
         except (KeyError, OSError, ValueError):
@@ -296,6 +312,13 @@ Topic = Annotated[
         'a topic such as "weatherd/{station}", without wildcards, spaces or empty levels, of at most 200 bytes',
     ),
 ]
+Prefix = Annotated[
+    str,
+    Text(
+        parse_prefix,
+        'a topic such as "homeassistant", without wildcards, spaces, braces or empty levels, of at most 200 bytes',
+    ),
+]
 Listen = Annotated[
     Address | Path, Text(parse_listen, '"127.0.0.1:7433", "[::1]:7433", "localhost:7433" or an absolute path')
 ]
@@ -308,6 +331,7 @@ GpioChip = Annotated[
     str,
     Text(parse_gpio_chip, '"/dev/gpiochip0" or another absolute path, "simulated" or "simulated:/path/of/a/socket"'),
 ]
+InfraredDevice = Annotated[str, Text(parse_infrared, '"auto", "/dev/lirc0" or another absolute path, or "simulated"')]
 TimeZone = Annotated[str, Text(parse_time_zone, 'an IANA time zone such as "UTC" or "America/Sao_Paulo"')]
 Username = Annotated[str, Text(parse_username, "a text")]
 FilePlace = Annotated[Path, Place(place, "a path")]
@@ -315,6 +339,7 @@ ExistingFile = Annotated[Path, Place(existing_file, "a path")]
 Off = Annotated[Literal[False], Shown(lambda _: "false")]
 """Turns off what is otherwise a number."""
 QuantityName = Annotated[str, OneOf(tuple(QUANTITIES))]
+InfraredProtocol = Annotated[str, OneOf(SENDABLE)]
 Name = Annotated[str, Meta(pattern=r"[a-z0-9_-]{1,64}", description='1 to 64 characters out of a-z, 0-9, "_" and "-"')]
 FieldName = Annotated[str, Meta(pattern=r"[^\0]{1,256}", description="the name of a field")]
 """Elasticsearch refuses a document with a label whose name is longer than 32 kB, or has a zero character."""

@@ -6,6 +6,7 @@ is given beside it. What one key alone cannot tell stands in `weatherd.config.ch
 ``config/weatherd.toml``, which a test compares with this.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,14 +21,19 @@ from weatherd.config.kinds import (
     FilePlace,
     GpioChip,
     HostName,
+    InfraredDevice,
+    InfraredProtocol,
     MqttUrl,
     Name,
     PanelListen,
+    Prefix,
+    Shown,
     Topic,
     Url,
     Username,
 )
 from weatherd.config.sensors import Sensor
+from weatherd.processing.infrared import CARRIER_HZ, CARRIER_HZ_MAX, CARRIER_HZ_MIN
 
 
 class Station(model.Station, frozen=True):
@@ -118,7 +124,7 @@ class Mqtt(Struct, frozen=True):
     password_file: ExistingFile | None = None
     tls: Tls | None = None
     home_assistant: bool = True
-    discovery_prefix: Topic = "homeassistant"
+    discovery_prefix: Prefix = "homeassistant"
     backlog: bool = False
     commands: bool = False
     keep_alive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
@@ -133,6 +139,32 @@ class Sinks(Struct, frozen=True):
 
     logstash: Logstash | None = None
     mqtt: Mqtt | None = None
+
+
+class InfraredCommand(Struct, frozen=True):
+    """
+    What is sent under a name: a scancode that the kernel encodes, or pulses and spaces in turn.
+
+    Attributes:
+        repeats: How often it is sent again behind the first time.
+    """
+
+    protocol: InfraredProtocol | None = None
+    scancode: Annotated[int, Meta(ge=0, le=0xFFFFFFFF), Shown(hex)] | None = None
+    timings_us: Annotated[tuple[int, ...], Meta(min_length=1, description="a list of microseconds")] | None = None
+    carrier_hz: Annotated[int, Meta(ge=CARRIER_HZ_MIN, le=CARRIER_HZ_MAX)] = CARRIER_HZ
+    repeats: Annotated[int, Meta(ge=0, le=9)] = 0
+
+
+class Infrared(Struct, frozen=True):
+    """What may be sent by infrared; without the table nothing is. What is received is a sensor's."""
+
+    device: InfraredDevice = "auto"
+    sends_per_minute_max: Annotated[int, Meta(ge=1, le=120)] = 20
+    home_assistant: bool = False
+    commands: Annotated[
+        Mapping[Name, InfraredCommand], Meta(max_length=200, description="a table of at most 200 commands")
+    ] = {}
 
 
 class PanelTls(Struct, frozen=True):
@@ -178,6 +210,7 @@ class Config(Struct, frozen=True):
     i2c: I2c = I2c()
     derive: Derive = Derive()
     gpio: Gpio = Gpio()
+    infrared: Infrared | None = None
     queue: Queue = Queue()
     journal: Journal = Journal()
     sinks: Sinks = Sinks()

@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from typing import Annotated, ClassVar, Literal
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
 
@@ -18,6 +17,7 @@ from weatherd.config.kinds import (
     AttributeName,
     ClassName,
     FieldName,
+    InfraredDevice,
     Listen,
     Name,
     Off,
@@ -243,6 +243,18 @@ class CircuitPython(Struct, frozen=True, tag_field="driver", tag="circuitpython"
         return conversion(self.quantities[quantity].unit or own, own)
 
 
+class InfraredReceiver(Struct, frozen=True, tag_field="driver", tag="infrared"):
+    """A receiver of infrared remotes. What it hears is no weather: each press of a key is an event."""
+
+    name: Name
+    device: InfraredDevice = "auto"
+    raw: bool = False
+    home_assistant: bool = False
+    report_period_s: ClassVar[float] = 0.0
+    limits: ClassVar[Mapping[str, Limits]] = {}
+    calibration: ClassVar[Mapping[str, Calibration]] = {}
+
+
 class Installed(Struct, frozen=True):
     """A sensor of somebody else's, whose package names it in the entry point group ``weatherd.sensors``."""
 
@@ -310,7 +322,23 @@ class JsonLines(Struct, frozen=True, tag_field="driver", tag="jsonlines"):
 
 
 def _zone(name: str) -> tzinfo:
-    return UTC if name == "UTC" else ZoneInfo(name)
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  -- with what it needs half a MB, that most stations do not
+
+    return ZoneInfo(name)
 
 
-Sensor = Bmp280 | Htu21d | Bmp180 | Bh1750 | CircuitPython | RainGauge | Anemometer | WindVane | JsonLines | Installed
+Sensor = (
+    Bmp280
+    | Htu21d
+    | Bmp180
+    | Bh1750
+    | CircuitPython
+    | RainGauge
+    | Anemometer
+    | WindVane
+    | InfraredReceiver
+    | JsonLines
+    | Installed
+)

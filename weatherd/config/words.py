@@ -1,6 +1,5 @@
 """How a mistake is told: what was found, what is allowed, and what was perhaps meant."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -51,6 +50,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return what to write instead of an unknown word: the nearest known one, or else all of them."""
     known = list(known)
     around = [name for name in known if word in name.split("_")]  # humidity is relative_humidity, and no humidex
+    import difflib  # noqa: PLC0415  -- 0.1 MB that only a mistake needs
+
     if near := difflib.get_close_matches(word[:TEXT_LENGTH_MAX], around or known, n=1, cutoff=0.0 if around else 0.6):
         return f"did you mean {quoted(near[0])}?"
     return f"known is {choice(known)}" if len(known) == 1 else f"known are {choice(known, 'and')}"

@@ -4,15 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from weatherd.config import Config
 from weatherd.control.server import Answer
+from weatherd.errors import NotSent
 from weatherd.journal import SqliteJournal
 from weatherd.processing.documents import iso_8601
 from weatherd.waiting import first_of
+
+if TYPE_CHECKING:
+    from weatherd.sensors.transmitter import Transmitter
 
 FOLLOW_S_MAX = 30.0
 """So long who follows the journal waits for one answer; then he asks again."""
@@ -39,11 +43,16 @@ class _Requeue(msgspec.Struct, forbid_unknown_fields=True):
     seqs: Annotated[list[_Natural], msgspec.Meta(max_length=REQUEUE_MAX)]
 
 
+class _Named(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+
+
 def answers(
     journal: SqliteJournal,
     status: Callable[[], Mapping[str, object]],
     reread: Callable[[], Config],
     stop: asyncio.Event,
+    transmitter: "Transmitter | None" = None,
 ) -> Mapping[str, Answer]:
     """
     Return everything that a running daemon answers.
@@ -53,6 +62,7 @@ def answers(
         status: How it is.
         reread: Reads its configuration again; on a thread, as it waits for a card.
         stop: Set when it stops: then nobody waits any more.
+        transmitter: What sends by infrared; None if nothing may be sent.
     """
 
     async def answer_status(_: Mapping[str, Any]) -> Mapping[str, object]:
@@ -67,6 +77,8 @@ def answers(
         "status": answer_status,
         "check": answer_check,
         "journal.follow": partial(_follow, journal, stop),
+        "infrared.commands": partial(_commands, transmitter),
+        "infrared.send": partial(_send, transmitter),
         **journal_answers(journal),
     }
 
@@ -79,6 +91,28 @@ def journal_answers(journal: SqliteJournal) -> Mapping[str, Answer]:
         "journal.quarantined": partial(_quarantined, journal),
         "journal.requeue": partial(_requeue, journal),
     }
+
+
+def sending(transmitter: "Transmitter | None") -> "Transmitter":
+    """Return what sends. Raises NotSent if nothing may be sent."""
+    if transmitter is None:
+        raise NotSent(
+            "this station sends nothing by infrared",
+            "add a table [infrared.commands] to weatherd.toml: docs/infrared.md",
+        )
+    return transmitter
+
+
+async def _commands(transmitter: "Transmitter | None", _: Mapping[str, Any]) -> Mapping[str, object]:
+    """Tell the names of what can be sent."""
+    return {"commands": list(sending(transmitter).commands)}
+
+
+async def _send(transmitter: "Transmitter | None", arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """Send a command by infrared."""
+    wanted = msgspec.convert(arguments, _Named)
+    await sending(transmitter).send(wanted.name)
+    return {"sent": wanted.name}
 
 
 async def _span(journal: SqliteJournal, _: Mapping[str, Any]) -> Mapping[str, object]:

@@ -17,7 +17,8 @@ from weatherd import config
 from weatherd.backoff import full_jitter, slowly
 from weatherd.clock import SystemClock
 from weatherd.daemon.calibrating import CalibrationHistory
-from weatherd.daemon.drivers import Log, bus_of, gpio_of
+from weatherd.daemon.drivers import Log, bus_of, gpio_of, lirc_of, make_transmitter
+from weatherd.daemon.hearing import Hearing
 from weatherd.daemon.keeping import Keeper
 from weatherd.daemon.recalling import Recall
 from weatherd.daemon.reloading import Plan
@@ -26,6 +27,7 @@ from weatherd.daemon.timekeeping import Timekeeper
 from weatherd.forwarding import Forwarder
 from weatherd.happenings import Happenings
 from weatherd.journal import Notice, SqliteJournal, memory_file, young_folder
+from weatherd.lean import import_aiohttp
 from weatherd.model import Event, Observation
 from weatherd.ports import Clock, Sink, Source
 from weatherd.processing.derivation import Derivation, Sources
@@ -36,10 +38,14 @@ from weatherd.recording import Recorder
 from weatherd.sampling.telling import Listener
 
 if TYPE_CHECKING:
+    import ssl
+
     from weatherd.daemon.following import Follower
     from weatherd.daemon.showing import Showing
     from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Adapter, Bus
+    from weatherd.sensors.lirc import Lirc
+    from weatherd.sensors.transmitter import Transmitter
     from weatherd.sinks.mqtt.sink import MqttSink
 
 JOURNAL_DELAY_S_MAX = 10.0
@@ -74,6 +80,9 @@ class Parts:
         started_s: The same by the boot clock.
         follower: Who keeps the history; None where the panel, for which it is kept, is turned off.
         showing: Who keeps the panel open, likewise.
+        lirc: The infrared devices; None if the station neither hears nor sends.
+        hearing: What receivers have heard lately.
+        transmitter: What sends by infrared; None if nothing may be sent.
         mqtt: The sink that lives on what is fresh; among `sinks`, with a forwarder, only where it takes a backlog.
     """
 
@@ -90,6 +99,9 @@ class Parts:
     forwarders: list[Forwarder]
     bus: "Bus | None"
     gpio: "GpioChip | None"
+    lirc: "Lirc | None"
+    hearing: Hearing
+    transmitter: "Transmitter | None"
     young_folder: Path
     sources: list[Source]
     samplers: list[Sampler]
@@ -154,6 +166,7 @@ class Parts:
 
     def exchange_sampling(self, settings: config.Config, change: Plan) -> "Sampling":
         """Build what samples the sensors that a configuration begins with, in the place of those that have ended."""
+        self.lirc = lirc_of(settings) if self.settings.infrared is None else self.lirc  # else none of it has changed
         sampling = Sampling(
             settings,
             change.start,
@@ -164,6 +177,8 @@ class Parts:
             derivation=self.derivation,
             bus=self.bus or bus_of(settings, self.clock, self.simulated),
             gpio=self.gpio or gpio_of(settings),
+            lirc=self.lirc,
+            tell_heard=self.hearing.tell,
             young_folder=self.young_folder,
             quality_controls=self.quality_controls,
         )
@@ -247,6 +262,7 @@ def assemble(
     )
     calibrations = CalibrationHistory(happenings)
     quality_controls: dict[str, QualityControl] = {}
+    lirc, hearing = lirc_of(settings), Hearing(clock)
     sampling = Sampling(
         settings,
         settings.sensors,
@@ -257,6 +273,8 @@ def assemble(
         derivation=derivation,
         bus=bus,
         gpio=gpio_of(settings),
+        lirc=lirc,
+        tell_heard=hearing.tell,
         young_folder=young,
         quality_controls=quality_controls,
     )
@@ -278,6 +296,13 @@ def assemble(
         ],
         bus=bus,
         gpio=sampling.gpio,
+        lirc=lirc,
+        hearing=hearing,
+        transmitter=(
+            None
+            if settings.infrared is None or lirc is None
+            else make_transmitter(settings.infrared, lirc, clock, happenings)
+        ),
         young_folder=young,
         sources=sampling.sources,
         samplers=list(sampling.samplers.values()),
@@ -321,10 +346,9 @@ def history_path(journal: Path) -> Path:
 
 def make_logstash(settings: config.Logstash, clock: Clock) -> Sink:
     """Make the sink of a table. Raises ConfigError if a password or a certificate cannot be used."""
+    import_aiohttp()
     from weatherd.sinks.logstash import LogstashSink
-    from weatherd.tls import tls_context
 
-    tls = settings.tls
     return LogstashSink(
         urls=settings.urls,
         clock=clock,
@@ -334,8 +358,18 @@ def make_logstash(settings: config.Logstash, clock: Clock) -> Sink:
         delay_s_max=settings.delay_s_max,
         username=settings.username,
         password=None if settings.password_file is None else config.read_password(settings.password_file),
-        ssl_context=None if tls is None else tls_context(tls.ca_file, tls.cert_file, tls.key_file),
+        ssl_context=_context(settings),
     )
+
+
+def _context(settings: config.Logstash) -> "ssl.SSLContext | None":
+    """Return what the table says of TLS; where it says nothing, what the system trusts, if a url needs it."""
+    from weatherd.tls import tls_context
+
+    tls = settings.tls
+    if tls is not None:
+        return tls_context(tls.ca_file, tls.cert_file, tls.key_file)
+    return tls_context() if any(url.lower().startswith("https:") for url in settings.urls) else None
 
 
 def _forwarder(

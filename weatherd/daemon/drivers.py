@@ -12,10 +12,14 @@ from weatherd.journal import mark_of
 from weatherd.ports import Clock, Sensor, Source
 
 if TYPE_CHECKING:
+    from weatherd.happenings import Happenings
     from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Adapter, Bus
+    from weatherd.sensors.infrared import InfraredReceiver
     from weatherd.sensors.lines import LineReader
+    from weatherd.sensors.lirc import Lirc
     from weatherd.sensors.rain_gauge import RainGauge
+    from weatherd.sensors.transmitter import Transmitter
 
 OnBus = (
     config.Bmp280
@@ -70,6 +74,68 @@ def gpio_of(settings: config.Config) -> "GpioChip | None":
     from weatherd.sensors.gpio import LinuxChip
 
     return LinuxChip(settings.gpio.chip)
+
+
+def lirc_of(settings: config.Config) -> "Lirc | None":
+    """Return the infrared devices; None if the station neither hears nor sends."""
+    wanted = [sensor.device for sensor in settings.sensors if isinstance(sensor, config.InfraredReceiver)]
+    wanted += [] if settings.infrared is None else [settings.infrared.device]
+    if not wanted:
+        return None
+    if SIMULATED in wanted:
+        from weatherd.testing.lirc import SimulatedLirc
+
+        return SimulatedLirc.loopback()
+    from weatherd.sensors.lirc import LinuxLirc
+
+    return LinuxLirc()
+
+
+def make_receiver(
+    settings: config.InfraredReceiver, devices: "Lirc", infrared: config.Infrared | None
+) -> "InfraredReceiver":
+    """Make a receiver; no device is looked for yet. What may be sent names what is heard, too."""
+    from weatherd.sensors.infrared import InfraredReceiver
+
+    commands = {} if infrared is None else infrared.commands
+    return InfraredReceiver(
+        devices,
+        settings.name,
+        device=lirc_device(settings.device),
+        raw=settings.raw,
+        names={
+            (command.protocol, command.scancode): name
+            for name, command in commands.items()
+            if command.protocol is not None and command.scancode is not None
+        },
+    )
+
+
+def make_transmitter(
+    settings: config.Infrared, devices: "Lirc", clock: Clock, happenings: "Happenings"
+) -> "Transmitter":
+    """Make what sends; no device is looked for yet."""
+    from weatherd.sensors.transmitter import Command, Transmitter, sentence
+
+    return Transmitter(
+        devices,
+        clock,
+        lambda sent: happenings.sent(sent, sentence(sent)),
+        device=lirc_device(settings.device),
+        commands={
+            name: Command(one.protocol or "", one.scancode or 0, one.timings_us or (), one.carrier_hz, one.repeats)
+            for name, one in settings.commands.items()
+        },
+        per_minute_max=settings.sends_per_minute_max,
+    )
+
+
+SIMULATED = "simulated"
+
+
+def lirc_device(device: str) -> str:
+    """Return which device is wanted; of the simulated ones there is only one of a kind."""
+    return "auto" if device == SIMULATED else device
 
 
 def make_sensor(settings: OnBus, bus: "Bus") -> Sensor:  # noqa: PLR0911  -- one a driver

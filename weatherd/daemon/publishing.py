@@ -6,15 +6,16 @@ from typing import Any
 
 from weatherd import __version__, config
 from weatherd.backoff import full_jitter, slowly
+from weatherd.daemon.answers import sending
 from weatherd.daemon.assembly import SINK_DELAY_S_FIRST, Parts
 from weatherd.daemon.freshness import current_s, stale_s
 from weatherd.daemon.tapping import Tap
-from weatherd.model import Station
+from weatherd.model import Heard, Station
 from weatherd.processing.documents import Document, iso_8601
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition, State
-from weatherd.sinks.mqtt.connection import Address
-from weatherd.sinks.mqtt.port import Fresh, SensorNow
+from weatherd.sinks.mqtt.address import Address
+from weatherd.sinks.mqtt.port import Fresh, InfraredNow, SensorNow
 from weatherd.sinks.mqtt.sink import MqttSink, Wishes
 from weatherd.sinks.mqtt.topics import topics_of
 from weatherd.tls import tls_context
@@ -105,16 +106,43 @@ class StationNow:
                     found.setdefault(one.sink, []).append(one.seq)
         return sum([await journal.requeue(sink, seqs) for sink, seqs in found.items()])
 
+    @property
+    def heard_count(self) -> int:
+        """The number of what was heard last."""
+        return self._parts.hearing.count
+
+    def heard(self, number: int) -> Sequence[Heard]:
+        """Return what was heard behind a number."""
+        return self._parts.hearing.behind(number)
+
+    async def wait_heard(self, number: int) -> None:
+        """Wait until something was heard behind a number."""
+        await self._parts.hearing.wait_beyond(number)
+
+    def infrared(self) -> InfraredNow:
+        """Return which infrared is there for Home Assistant."""
+        settings = self._parts.settings
+        return InfraredNow(
+            [one.name for one in settings.sensors if isinstance(one, config.InfraredReceiver) and one.home_assistant],
+            settings.infrared is not None and settings.infrared.home_assistant,
+        )
+
+    async def send_infrared(self, name: str) -> None:
+        """Send a command of the configuration. Raises InfraredError."""
+        await sending(self._parts.transmitter).send(name)
+
+    async def send_timings(self, timings_us: Sequence[int], carrier_hz: int) -> None:
+        """Send pulses and spaces. Raises InfraredError."""
+        await sending(self._parts.transmitter).send_timings(timings_us, carrier_hz)
+
     def _sensor(self, settings: config.Sensor, condition: Condition) -> SensorNow:
         stale_after_s = stale_s(settings.report_period_s)
-        observed_at_ms = condition.observed_at_ms
-        now_ms = self._parts.clock.now_ms()
+        observed_s, now_s = condition.observed_s, self._parts.clock.boottime_s()
         return SensorNow(
             condition.sensor,
             _measured(settings),
             condition.newest,
-            condition.state is State.WORKING
-            and (observed_at_ms is None or now_ms - observed_at_ms <= stale_after_s * 1000),
+            condition.state is State.WORKING and (observed_s is None or now_s - observed_s <= stale_after_s),
             stale_after_s,
             current_s(settings.report_period_s),
         )
@@ -159,7 +187,7 @@ def address_of(settings: config.Mqtt) -> Address:
 def _measured(settings: config.Sensor) -> Collection[str] | None:
     if isinstance(settings, config.JsonLines | config.CircuitPython):
         return settings.quantities
-    return None
+    return () if isinstance(settings, config.InfraredReceiver) else None
 
 
 def _pair(seq: int, document: Document) -> tuple[int, Document]:

@@ -17,6 +17,7 @@ from weatherd.daemon.drivers import (
     OnLine,
     make_anemometer,
     make_rain_gauge,
+    make_receiver,
     make_sensor,
     make_source,
     without_heat,
@@ -24,7 +25,7 @@ from weatherd.daemon.drivers import (
 from weatherd.daemon.recalling import Recall
 from weatherd.daemon.reloading import streams
 from weatherd.happenings import Happenings
-from weatherd.model import Event, Observation
+from weatherd.model import Event, Infrared, Observation
 from weatherd.ports import Sensor, Source
 from weatherd.processing.derivation import Derivation
 from weatherd.processing.documents import Document
@@ -34,11 +35,13 @@ from weatherd.queueing import BoundedQueue
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition
 from weatherd.sampling.forming import Former
+from weatherd.sampling.heard import HeardSampler
 from weatherd.sampling.telling import Listener, ToldSampler
 
 if TYPE_CHECKING:
     from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Bus
+    from weatherd.sensors.lirc import Lirc
 
 SENSOR_DELAY_S_MAX = 60.0
 """A sensor that has been plugged in again is noticed within this time."""
@@ -47,7 +50,7 @@ JSONLINES = "jsonlines"
 """The model of a sensor that is a stream: what kind of part is behind it, only its labels may know."""
 
 Totals = Callable[[], Mapping[str, int]]
-Sampler = AskedSampler | ToldSampler
+Sampler = AskedSampler | ToldSampler | HeardSampler
 
 
 class Sampling:
@@ -55,6 +58,8 @@ class Sampling:
     Sensors and sources, with those that sample them.
 
     Args:
+        lirc: The infrared devices; None if the station has no use for them.
+        tell_heard: Is told at once what a receiver hears.
         quality_controls: By sensor, those that judged until now; they are replaced, and what they remember goes on.
 
     Attributes:
@@ -78,6 +83,8 @@ class Sampling:
         derivation: Derivation,
         bus: "Bus | None",
         gpio: "GpioChip | None",
+        lirc: "Lirc | None",
+        tell_heard: Callable[[str, Infrared], None],
         young_folder: Path,
         quality_controls: dict[str, QualityControl],
     ) -> None:
@@ -91,6 +98,9 @@ class Sampling:
         self.bus = bus
         self._quality_controls = quality_controls
         self.gpio = gpio
+        self._lirc = lirc
+        self._infrared = settings.infrared
+        self._tell_heard = tell_heard
         self.recalls: list[Recall] = [self._recall]
         self.samplers = {sensor.name: self._sampler(sensor) for sensor in sensors}
         self.sources: list[Source] = []
@@ -101,12 +111,14 @@ class Sampling:
         if document.sensor is not None and (control := self._quality_controls.get(document.sensor.name)):
             control.recall(document)
 
-    def _sampler(self, settings: config.Sensor) -> AskedSampler | ToldSampler:
+    def _sampler(self, settings: config.Sensor) -> Sampler:
         condition = Condition(settings.name, self._clock, self._happenings)
         self.recalls.append(condition.recall)
         if isinstance(settings, config.JsonLines):
             former = self._former(settings, JSONLINES, condition, samples_count=0)
             return ToldSampler(JSONLINES, self._clock, former, condition, report_period_s=settings.report_period_s)
+        if isinstance(settings, config.InfraredReceiver):
+            return self._heard(settings, condition)
         if isinstance(settings, config.RainGauge):
             assert self.gpio is not None
             gauge = make_rain_gauge(
@@ -149,6 +161,17 @@ class Sampling:
             report_period_s=settings.report_period_s,
             delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
             totals=totals,
+        )
+
+    def _heard(self, settings: config.InfraredReceiver, condition: Condition) -> HeardSampler:
+        assert self._lirc is not None
+        return HeardSampler(
+            make_receiver(settings, self._lirc, self._infrared),
+            self._clock,
+            self._queue,
+            condition,
+            tell=self._tell_heard,
+            delays=partial(full_jitter, 1.0, SENSOR_DELAY_S_MAX),
         )
 
     def _listener(self, sensors: Sequence[config.JsonLines]) -> Listener:

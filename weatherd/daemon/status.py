@@ -13,6 +13,7 @@ from weatherd.model import QUANTITIES
 from weatherd.processing.documents import iso_8601
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import State
+from weatherd.sampling.heard import HeardSampler
 
 if TYPE_CHECKING:
     from weatherd.sinks.mqtt.sink import MqttSink
@@ -158,6 +159,8 @@ def _sensor(sampler: Sampler, lines: Mapping[str, Mapping[str, int]]) -> dict[st
     }
     if condition.sensor in lines:
         described["lines"] = dict(lines[condition.sensor])
+    if isinstance(sampler, HeardSampler):
+        described["heard"] = dict(sampler.counts)
     return described
 
 

@@ -33,5 +33,5 @@ async def examine(settings: config.Mqtt, station_id: str) -> Sequence[Finding]:
         await connection.close()
     if forbidden:
         sentence = f"{shown} does not let us subscribe to {forbidden[0]}"
-        return [fail("sink", "mqtt", "sink.unwelcome", sentence, "allow it in its access list: docs/mqtt.md")]
+        return [fail("sink", "mqtt", "sink.unwelcome", sentence, "allow it in its access list: docs/fleet.md")]
     return [ok("sink", "mqtt", f"{shown} lets us in")]

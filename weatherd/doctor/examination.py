@@ -7,7 +7,7 @@ from functools import partial
 from weatherd import config
 from weatherd.clock import SystemClock
 from weatherd.control import runtime_folders
-from weatherd.daemon.drivers import bus_of, gpio_of
+from weatherd.daemon.drivers import bus_of, gpio_of, lirc_of
 from weatherd.doctor import daemon, disk, sensors, time
 from weatherd.doctor.daemon import Daemon
 from weatherd.doctor.findings import Finding, State, bounded, fail
@@ -55,6 +55,7 @@ async def _sinks(settings: config.Config, clock: SystemClock) -> Sequence[Findin
 async def _sensors(settings: config.Config, there: Daemon, clock: SystemClock) -> AsyncIterator[Finding]:
     bus = bus_of(settings, clock, None)
     gpio = gpio_of(settings)
+    lirc = lirc_of(settings)
     bus_error = ""
     if bus is not None:
         (found,) = await bounded("bus", "bus", sensors.bus(bus, settings.i2c.bus), SENSOR_S_MAX)
@@ -67,8 +68,16 @@ async def _sensors(settings: config.Config, there: Daemon, clock: SystemClock) -
             sentence = f"not tried: the sensors before it took {SENSORS_S_MAX:g} s"
             yield fail("sensor", sensor.name, "doctor.deadline_exceeded", sentence, "mend those first, and try again")
             continue
-        work = sensors.sensor(sensor, bus=bus, gpio=gpio, number=settings.i2c.bus, bus_error=bus_error, daemon=there)
+        work = sensors.sensor(
+            sensor, bus=bus, gpio=gpio, lirc=lirc, number=settings.i2c.bus, bus_error=bus_error, daemon=there
+        )
         for finding in await bounded("sensor", sensor.name, work, SENSOR_S_MAX):
             yield finding
     if bus is not None:
         await bus.close()
+    if settings.infrared is not None and lirc is not None:
+        from weatherd.doctor import infrared  # noqa: PLC0415 - for those who send
+
+        look = partial(infrared.transmitter, settings.infrared, lirc)
+        for finding in await bounded("infrared", "infrared", asyncio.to_thread(look), SENSOR_S_MAX):
+            yield finding

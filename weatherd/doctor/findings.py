@@ -23,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True):
     One thing that was tried.
 
     Attributes:
-        check: What kind of thing: configuration, daemon, clock, bus, sensor, disk or sink.
+        check: What kind of thing: configuration, daemon, clock, bus, sensor, infrared, disk or sink.
         subject: Which one: the name of a sensor, ``journal``, ``logstash``.
         state: How it is.
         code: For programs; empty if all is well.

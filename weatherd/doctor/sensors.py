@@ -28,6 +28,7 @@ from weatherd.sensors.kernel import kernel_driver
 if TYPE_CHECKING:
     from weatherd.sensors.gpio import GpioChip
     from weatherd.sensors.i2c import Bus
+    from weatherd.sensors.lirc import Lirc
 
 BusName = int | Literal["simulated"]
 
@@ -73,11 +74,12 @@ def _for_the_group(bus: Path) -> Finding | None:
     return warn("bus", "bus", "bus.not_for_group", sentence, hint)
 
 
-async def sensor(
+async def sensor(  # noqa: PLR0911  -- one a kind
     settings: config.Sensor,
     *,
     bus: "Bus | None",
     gpio: "GpioChip | None",
+    lirc: "Lirc | None" = None,
     number: BusName,
     bus_error: str,
     daemon: Daemon,
@@ -90,6 +92,7 @@ async def sensor(
         settings: Its table.
         bus: Where the chips are; None if there are none.
         gpio: Where the contacts are; None if there are none.
+        lirc: The infrared devices; None if the station neither hears nor sends.
         number: Of the bus, as in the configuration.
         bus_error: The code of what is wrong with the bus; empty if nothing is.
         daemon: Which may have the sensor.
@@ -102,6 +105,11 @@ async def sensor(
         return [_asked(name, told)]
     if isinstance(settings, config.JsonLines):
         return [_stream(settings)]
+    if isinstance(settings, config.InfraredReceiver):
+        from weatherd.doctor import infrared  # noqa: PLC0415 - for those who have a receiver
+
+        assert lirc is not None
+        return infrared.receiver(settings, lirc)
     if isinstance(settings, config.RainGauge | config.Anemometer):
         assert gpio is not None
         return [_contact(settings, gpio)]

@@ -17,6 +17,9 @@ from weatherd.ports import Clock, Journal, Sink
 from weatherd.ranges import Range, Ranges
 from weatherd.waiting import first_of
 
+LINGER_SLACK_SHARE = 0.05
+"""Of the linger, that a document may be short of: each wake-up costs a station that has little to do a millisecond."""
+
 
 class _Errand(NamedTuple):
     """What to read next: documents at most, and whether they are fresh."""
@@ -166,7 +169,9 @@ class Forwarder:
             await self._journal.wait_beyond(last_seq)
             if self._picker.fresh_seq > last_seq:  # it is the first to wait
                 self._due_s = self._clock.boottime_s() + self._linger_s
-            self._stirred.set()
+                self._stirred.set()
+            elif self._is_company_enough(self._journal.last_seq - self._picker.fresh_seq + 1):
+                self._stirred.set()
 
     async def _watch_returns(self) -> None:
         while True:
@@ -181,7 +186,7 @@ class Forwarder:
         if self._wake_s == math.inf:
             await self._stirred.wait()
         else:
-            await first_of(self._clock.sleep(self._wake_s - self._clock.boottime_s()), self._stirred.wait())
+            await self._clock.sleep_unless(self._stirred, self._wake_s - self._clock.boottime_s())
 
     def _next_errand(self) -> _Errand | None:
         """Choose what to read now; None if there is nothing, or something to wait for."""
@@ -205,12 +210,20 @@ class Forwarder:
     def _is_due(self, fresh: Range) -> bool:
         """Tell whether what is fresh goes now: it is a full batch, or has waited long enough for company."""
         first, last = fresh
-        if self._hurry.is_set() or not self.attempts_count or last - first + 1 >= self._batch_size_max:
-            return True
-        if self._due_s > self._clock.boottime_s():
+        if not self._is_company_enough(last - first + 1):
             self._wake_s = min(self._wake_s, self._due_s)
             return False
         return True
+
+    def _is_company_enough(self, count: int) -> bool:
+        """Tell whether so many fresh documents need not wait for more."""
+        return (
+            self._hurry.is_set()
+            or not self.attempts_count
+            or count >= self._batch_size_max
+            # The pass of one that comes just before the timer does for both.
+            or self._due_s - self._linger_s * LINGER_SLACK_SHARE <= self._clock.boottime_s()
+        )
 
     def _backlog_size_max(self) -> int:
         """Return how many documents of backlog may go now."""

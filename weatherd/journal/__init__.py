@@ -20,13 +20,13 @@ On disk
 -------
 
 One SQLite file in WAL mode, beside it the WAL (``journal.db-wal``) while a daemon runs or after it was killed.
-The file says whose it is: application_id ``wthr``, user_version 2 for the tables below.
+The file says whose it is: application_id ``wthr``, user_version 3 for the tables below.
 
-    entries     first_seq, last_seq, recorded_at_ms,         a row is a run of documents joined by line breaks and
-                boot_id, offset_ms, body                     compressed by zlib, whose checksum also tells a damaged
-                                                             row; an empty line is a seq that is gone. With a boot_id,
-                                                             the row holds estimates: stamps of that boot, made by
-                                                             adding offset_ms to its boot clock
+    entries     first_seq, last_seq, recorded_at_ms,         a row is a run of documents, compressed and with a
+                boot_id, offset_ms, body                     checksum: in fragments that a sink can send as they are,
+                                                             or in lines (`rows` tells when). With a boot_id, the row
+                                                             holds estimates: stamps of that boot, made by adding
+                                                             offset_ms to its boot clock
     positions   sink, first_seq, last_seq                    what each sink has, as ranges; without a sink's name, what
                                                              any sink was given for an attempt
     quarantine  sink, seq, reason, quarantined_at_ms,        what a sink refused for good, as it was sent
@@ -39,8 +39,10 @@ The tails (``journal.db-tail``, ``journal.db-tail2``, and two in the runtime fol
 documents, and how far the sinks have come. Of a pair one is written, while the other goes into the database.
 
 Many documents a row, because the number of pages written decides how long a card lasts, and because documents
-compress 15 to 1 side by side and hardly alone. A row has at most 1,000 documents or 512 KB, so that no read has to
-unpack more than that to get at one document.
+compress 15 to 1 side by side and hardly alone. A row has at most 1,000 documents or 1 MB, so that no read has to
+unpack more than that to get at one document. What a sink takes whole is not unpacked at all: a batch ends where a
+fragment does, so that the next one begins with one. File version 2 had lines alone; it is read, and has fragments from
+then on, so that an older weatherd refuses it instead of taking them for damage.
 
 Invariants
 ----------
@@ -71,7 +73,8 @@ Operation
 ---------
 
 *Two threads.* What waits for the card happens on one (`Store`), what does not on another (`Front`); what the loop asks
-for often comes from memory (`SqliteJournal`). A call that is cancelled is still carried out.
+for often comes from memory (`SqliteJournal`). Where the young are in memory, the loop itself keeps and gives a few of
+them at once, unless a thread is at it. A call that is cancelled is still carried out.
 
 *Acknowledging costs no commit.* Positions are written to the tail of the young, and to the card with whatever is
 written there next; into the database only where the tail has no room. After a power cut a sink may be given again what
@@ -81,7 +84,8 @@ it already had, with the same id and bytes.
 comes twice. A record of an epoch before the database's says nothing about the sinks any more; each turn of the tails
 begins one, so what is noted during a commit counts whether that succeeds or not.
 
-*Damage.* What can be read is written to ``journal.db.new``, renamed to ``journal.db.saved`` when it is whole, and takes
+*Damage.* SQLite tells of most; a row that it hands on though it was never written (`columns`) is the same to us. What
+can be read is written to ``journal.db.new``, renamed to ``journal.db.saved`` when it is whole, and takes
 the place of the database, which is renamed to ``journal.db.damaged-`` and the time. Whenever that is interrupted, the
 next opening, or the next call, goes on with it.
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from weatherd.errors import JournalDamaged, JournalFull
 from weatherd.journal import opening, quarantine
+from weatherd.journal.columns import Impossible
 from weatherd.journal.failures import told
 from weatherd.journal.records import TRIED, Standing
 from weatherd.journal.rows import Row, Run, pack_row, unpack
@@ -176,6 +177,8 @@ class Database:
         while row := self.connection.execute(
             f"{_ROW} WHERE {condition} ORDER BY first_seq LIMIT 1", (after_seq, *parameters)
         ).fetchone():
+            if row[0] <= after_seq:
+                raise Impossible("rows are out of order")
             after_seq = row[0]
             yield Row._make(row)
 
@@ -232,9 +235,10 @@ class Database:
             spans.setdefault(sink, []).append((first_seq, last_seq))
             highest = max(highest, last_seq)
         tried = Ranges.of(spans.pop(TRIED, []))
-        counts = dict(self.connection.execute("SELECT name, count FROM counters"))
+        counts = dict(self.connection.execute("SELECT name, count AS value FROM counters"))
         first_seq, last_seq = self._ends()
-        (quarantined_seq,) = self.connection.execute("SELECT coalesce(max(seq), 0) FROM quarantine").fetchone()
+        quarantined = self.connection.execute("SELECT seq FROM quarantine ORDER BY seq DESC LIMIT 1").fetchone()
+        quarantined_seq = quarantined[0] if quarantined else 0
         # The newest row is never deleted, so it has the highest seq given; unless a card lost it, and then
         # the others still know what a sink has seen.
         next_seq = max(last_seq, highest, quarantined_seq, counts.get("given_seq", 0)) + 1
@@ -248,9 +252,10 @@ class Database:
         )
 
     def _ends(self) -> tuple[int | None, int]:
-        (first_seq,) = self.connection.execute("SELECT min(first_seq) FROM entries").fetchone()
-        newest = self.connection.execute("SELECT last_seq FROM entries ORDER BY first_seq DESC LIMIT 1").fetchone()
-        return first_seq, newest[0] if newest else 0
+        ends = "SELECT first_seq, last_seq FROM entries ORDER BY first_seq"
+        oldest = self.connection.execute(f"{ends} LIMIT 1").fetchone()
+        newest = self.connection.execute(f"{ends} DESC LIMIT 1").fetchone()
+        return (oldest[0], newest[1]) if oldest and newest else (None, 0)
 
     def _write_counts(self) -> None:
         changed = [(name, n) for name, n in self._draft.counts.items() if n != self.contents.counts.get(name)]
@@ -321,7 +326,8 @@ class Database:
         return None if row is None or row.last_seq > last_seq or row.last_seq == self._ends()[1] else row
 
     def _delete(self, row: Row) -> None:
-        self.connection.execute("DELETE FROM entries WHERE first_seq = ?", (row.first_seq,))
+        if not self.connection.execute("DELETE FROM entries WHERE first_seq = ?", (row.first_seq,)).rowcount:
+            raise Impossible("a row is not where its seq leads")
 
     def _size(self) -> int:
         """Return the bytes of the pages in use, the running transaction included."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from weatherd.errors import JournalDamaged, JournalError, JournalUnavailable
 
 _RESULT_CODE_MASK = 0xFF  # The rest of an extended result code is detail (sqlite.org/rescode.html).
+_UNKNOWN_FORMAT = "unsupported file format"  # SQLite says so of a number in page 1, with the code of a wrong statement.
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
@@ -31,6 +32,9 @@ def told(path: Path) -> Iterator[None]:
         if translated is None:
             raise
         raise translated from error
+    except UnicodeDecodeError as error:
+        # Of a text in the file, or of SQLite's message, which quotes the file.
+        raise _damaged(path, "a text in it is none") from error
     except OSError as error:
         raise JournalUnavailable(
             f"the journal {path} cannot be opened: {error.strerror}",
@@ -49,8 +53,7 @@ def is_read_only(path: Path) -> bool:
 
 
 def _translate(error: sqlite3.Error, path: Path) -> JournalError | None:
-    # An error raised by the module itself, for a wrong use of it, carries no code.
-    match getattr(error, "sqlite_errorcode", 0) & _RESULT_CODE_MASK:
+    match _result_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return JournalUnavailable(
                 f"the journal {path} is in use by another process",
@@ -76,10 +79,20 @@ def _translate(error: sqlite3.Error, path: Path) -> JournalError | None:
                 may_pass=True,
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return JournalDamaged(
-                f"the journal {path} is damaged, or is no journal: {error}",
-                f"set {path.name} and {path.name}-wal aside while no daemon runs; "
-                "a new journal is made at the next start",
-            )
+            return _damaged(path, str(error))
         case _:
             return None
+
+
+def _result_code(error: sqlite3.Error) -> int:
+    """Return what SQLite says, without the detail; 0 for an error of the module itself, for a wrong use of it."""
+    if str(error) == _UNKNOWN_FORMAT:
+        return sqlite3.SQLITE_CORRUPT
+    return getattr(error, "sqlite_errorcode", 0) & _RESULT_CODE_MASK
+
+
+def _damaged(path: Path, what: str) -> JournalDamaged:
+    return JournalDamaged(
+        f"the journal {path} is damaged, or is no journal: {what}",
+        f"set {path.name} and {path.name}-wal aside while no daemon runs; a new journal is made at the next start",
+    )

@@ -3,13 +3,19 @@
 import os
 import sqlite3
 import urllib.parse
+from collections.abc import Iterable
 from pathlib import Path
 
 from weatherd.errors import JournalUnavailable
+from weatherd.journal.columns import Impossible, guard
 from weatherd.journal.failures import is_read_only, told
 
 APPLICATION_ID = int.from_bytes(b"wthr", "big")
-USER_VERSION = 2
+USER_VERSION = 3
+"""Of the file: the first whose rows may be in fragments."""
+
+USER_VERSION_READ = 2
+"""The oldest that is read, and becomes ours as soon as it is opened: one of ours may be written next."""
 
 PAGE_SIZE = 4096
 """Bytes: the block of ext4 and the least that a card writes; smaller pages would be written as much."""
@@ -71,9 +77,14 @@ _SCHEMA = (
     ) STRICT
     """,
     "CREATE TABLE counters (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+)
+
+_MARKS = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {USER_VERSION}",
 )
+
+_STATEMENTS = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -92,6 +103,7 @@ def connect(path: Path) -> sqlite3.Connection:
         _make_file(path)
         uri = f"file:{urllib.parse.quote(str(path.absolute()))}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=0.0, isolation_level=None)
+        guard(connection)
         try:
             _prepare(connection, path)
         except BaseException:
@@ -132,9 +144,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     if is_new:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA:
+        for statement in (*_SCHEMA, *_MARKS):
             connection.execute(statement)
         connection.execute("COMMIT")
+    if connection.execute("PRAGMA user_version").fetchone() != (USER_VERSION,):
+        connection.execute(f"PRAGMA user_version = {USER_VERSION}")
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
@@ -149,7 +163,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
             "give journal.path in weatherd.toml a name of its own",
         )
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version < USER_VERSION:
+    if version < USER_VERSION_READ:
         raise JournalUnavailable(
             f"the journal {path} was made by a weatherd before the first release (its version {version}, ours "
             f"{USER_VERSION})",
@@ -160,4 +174,11 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
             f"the journal {path} was made by a newer weatherd (its version {version}, ours {USER_VERSION})",
             "install that weatherd again, or set the journal aside to start a new one",
         )
+    # Both versions have the same tables; another name in one of their statements is what a card made of it.
+    if _words(statement for (statement,) in connection.execute(_STATEMENTS)) != _words(_SCHEMA):
+        raise Impossible("its tables are not as they were made")
     return False
+
+
+def _words(statements: Iterable[str]) -> list[list[str]]:
+    return [statement.split() for statement in statements]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from weatherd.journal.columns import Impossible
 from weatherd.model import Batch
 
 QUARANTINE_MAX = 10_000
@@ -15,7 +16,7 @@ REASON_LENGTH_MAX = 1000
 """Characters kept of a reason, which may be a whole page of HTML."""
 
 _COUNT = """
-    SELECT sink, count(*), sum(length(document) + length(reason)) FROM quarantine GROUP BY sink
+    SELECT sink, count(*), sum(length(document) + length(reason)) AS size FROM quarantine GROUP BY sink
 """
 
 _ADD = """
@@ -24,7 +25,7 @@ _ADD = """
 
 _DELETE_OLDEST = """
     DELETE FROM quarantine WHERE id = (SELECT min(id) FROM quarantine)
-    RETURNING sink, length(document) + length(reason)
+    RETURNING sink, length(document) + length(reason) AS size
 """
 
 
@@ -85,7 +86,10 @@ def make_room(connection: sqlite3.Connection, held: Held, size_max: int) -> tupl
     size = held.size
     dropped_count = 0
     while size > size_max or counts.total() > QUARANTINE_MAX:
-        ((sink, freed),) = connection.execute(_DELETE_OLDEST).fetchall()
+        deleted = connection.execute(_DELETE_OLDEST).fetchall()
+        if not deleted:
+            raise Impossible("the oldest in quarantine is not where its id leads")
+        ((sink, freed),) = deleted
         counts[sink] -= 1
         size -= freed
         dropped_count += 1

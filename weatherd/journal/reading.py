@@ -1,13 +1,16 @@
 """Read the journal in order, unpacking each row once."""
 
+import itertools
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 
 from weatherd.errors import JournalDamaged
+from weatherd.journal.columns import Impossible
 from weatherd.journal.pending import Pending
-from weatherd.journal.rows import Row, Run, unpack
+from weatherd.journal.rows import Row, Run, opened
 from weatherd.model import Batch
+from weatherd.packed import Packed, compress
 from weatherd.processing.documents import is_estimated
 
 READ_SIZE_MAX = 8_000_000
@@ -60,7 +63,8 @@ class Reader:
         while True:
             try:
                 with closing(self._runs_from(seq)) as runs:
-                    return next(runs, None)
+                    run = next(runs, None)
+                return run and run._replace(documents=list(run.documents))
             except JournalDamaged as error:
                 if error.last_seq is None:
                     raise
@@ -80,10 +84,14 @@ class Reader:
         if not self._is_pending(seq):
             # Closed at once, since an open query would keep the WAL from being used again.
             with closing(self._connection.execute(_ROWS_FROM, {"seq": seq})) as cursor:
+                end_seq = 0
                 for row in map(Row._make, cursor):
+                    if row.first_seq <= end_seq:
+                        raise Impossible("rows are out of order")
+                    end_seq = row.last_seq
                     if row.last_seq < seq:
                         continue
-                    run = unpack(row)
+                    run = opened(row)
                     yield run
                     seq = run.last_seq + 1
         with self._lock:
@@ -127,6 +135,8 @@ def gather(
             documents = run.documents[first - run.first_seq : last_seq - run.first_seq + 1]
             if is_held(run):
                 batch.add_unless_held(first, documents)
+            elif isinstance(documents, Packed):
+                batch.add_pieces(first, documents)
             else:
                 batch.add(first, documents)
             if batch.is_full or run.last_seq >= last_seq:
@@ -147,7 +157,8 @@ class _Gathering:
         self._last_seq = last_seq
         self._count_max = count_max
         self._size = 0
-        self._documents: list[bytes] = []
+        self._count = 0
+        self._documents: list[Sequence[bytes]] = []
         self._seqs: list[range] = []
         self._ends_at: int | None = None
 
@@ -157,15 +168,36 @@ class _Gathering:
 
     def add(self, seq: int, documents: Sequence[bytes]) -> None:
         """Take in documents side by side, as far as the limits go; empty ones are gone."""
-        room = self._count_max - len(self._documents)
+        room = self._count_max - self._count
         wanted = documents[:room]
         size = sum(map(len, wanted))
         if self._size + size > READ_SIZE_MAX or b"" in wanted:
             self._add_singly(seq, documents)
             return
         self._take(seq, wanted, size)
-        if len(wanted) < len(documents) or len(self._documents) == self._count_max:
+        if len(wanted) < len(documents) or self._count == self._count_max:
             self.end(seq + len(wanted) - 1)
+
+    def add_pieces(self, seq: int, documents: Packed) -> None:
+        """
+        Take in fragments as they are, as far as the limits go.
+
+        Where one more does not fit, and half of what is wanted is there, the batch ends before it: then the next one
+        begins with a fragment. What is no whole fragment, or too large, is inflated.
+        """
+        for piece in documents.pieces():
+            room = self._count_max - self._count
+            if piece.is_whole and len(piece) <= room and self._size + piece.size <= READ_SIZE_MAX:
+                self._take(seq, piece, piece.size)
+                if len(piece) == room:
+                    self.end(seq + len(piece) - 1)
+            elif len(piece) > room and self._count >= room:
+                self.end(seq - 1)
+            else:
+                self.add(seq, list(piece))
+            if self.is_full:
+                return
+            seq += len(piece)
 
     def add_unless_held(self, first_seq: int, documents: Sequence[bytes]) -> None:
         """Take in documents, and end before one that is held back; those before the first are left out."""
@@ -193,17 +225,17 @@ class _Gathering:
             (seqs,) = self._seqs
         else:
             seqs = tuple(seq for one in self._seqs for seq in one)
-        return Batch(self._first_seq, last_seq, seqs, self._documents)
+        return Batch(self._first_seq, last_seq, seqs, _side_by_side(self._documents))
 
     def _add_singly(self, seq: int, documents: Iterable[bytes]) -> None:
         """Take in those documents that are not gone, until the next would make it too large."""
         for one, document in enumerate(documents, seq):
-            if self._documents and self._size + len(document) > READ_SIZE_MAX:
+            if self._count and self._size + len(document) > READ_SIZE_MAX:
                 self.end(one - 1)
                 return
             if document:
                 self._take(one, [document], len(document))
-            if len(self._documents) == self._count_max:
+            if self._count == self._count_max:
                 self.end(one)
                 return
 
@@ -214,5 +246,20 @@ class _Gathering:
             self._seqs[-1] = range(self._seqs[-1].start, seq + len(documents))
         else:
             self._seqs.append(range(seq, seq + len(documents)))
-        self._documents += documents
+        self._documents.append(documents)
+        self._count += len(documents)
         self._size += size
+
+
+def _side_by_side(pieces: Sequence[Sequence[bytes]]) -> Sequence[bytes]:
+    """Return the documents of pieces: packed if most of them are, and then the others are compressed for it."""
+    packed_count = sum(len(piece) for piece in pieces if isinstance(piece, Packed))
+    if 2 * packed_count <= sum(map(len, pieces)):
+        return list(itertools.chain.from_iterable(pieces))
+    neighbours = itertools.groupby(pieces, lambda piece: isinstance(piece, Packed))
+    return Packed.of(
+        Packed.of(piece for piece in some if isinstance(piece, Packed))
+        if are_packed
+        else Packed(compress(list(itertools.chain.from_iterable(some))))
+        for are_packed, some in neighbours
+    )

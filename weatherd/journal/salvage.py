@@ -24,12 +24,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from weatherd.journal.columns import is_possible
 from weatherd.journal.opening import PAGE_SIZE
 from weatherd.journal.pages import Pages, opened
-from weatherd.journal.rows import ROW_COUNT_MAX
+from weatherd.journal.rows import count_in_fragments
 
-SEQ_MAX = 2**62
-TIME_MS_MAX = 2**48
 PAYLOAD_SIZE_MAX = 16_000_000
 """Bytes of one record: far beyond what `rows.ROW_SIZE_MAX` and a single large document need."""
 LINES_SIZE_MAX = 64_000_000
@@ -146,20 +145,14 @@ def _found(pages: Pages) -> Iterator[Saved]:
 
 
 def _is_plausible(saved: Saved) -> bool:
-    match saved:
-        case SavedEntries(first, last, recorded_at_ms, _, offset_ms, body):
-            are_times = 0 <= recorded_at_ms < TIME_MS_MAX and abs(offset_ms or 0) < TIME_MS_MAX
-            return are_times and _is_span(first, last) and _line_count(body) == last - first + 1 <= ROW_COUNT_MAX
-        case SavedQuarantined(_, seq, _, quarantined_at_ms, document):
-            return _is_span(seq, seq) and 0 <= quarantined_at_ms < TIME_MS_MAX and b"\0" not in document
-        case SavedPosition(_, first, last):
-            return _is_span(first, last)
-        case SavedCount(_, value):
-            return 0 <= value < SEQ_MAX
+    if not is_possible(saved._asdict()):
+        return False
+    return not isinstance(saved, SavedEntries) or _document_count(saved.body) == saved.last_seq - saved.first_seq + 1
 
 
-def _is_span(first: int, last: int) -> bool:
-    return 1 <= first <= last < SEQ_MAX
+def _document_count(body: bytes) -> int:
+    count = count_in_fragments(body)
+    return _line_count(body) if count is None else count
 
 
 def _line_count(body: bytes) -> int:

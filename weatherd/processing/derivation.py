@@ -75,17 +75,19 @@ EACH_FOR_ITSELF = Sources()
 _NO_PAST = Past()  # of those of whom nothing need be remembered
 
 
-class _Observed(msgspec.Struct, frozen=True):
+class _Observed(msgspec.Struct):
     """One observation, while it is derived from; `known` is what of it lies within the domains."""
 
     sensor: str
     time_ms: int
-    known: Mapping[str, Known]
+    known: dict[str, Known]
     past: Past
     dating: Dating
     values: dict[str, float]
     quality: dict[str, Quality]
     reasons: dict[str, str]
+    pair: tuple[Known, Known] | None = None
+    """Temperature and humidity of one air."""
 
     def put(self, quantity: str, value: float | None, flag: Quality) -> bool:
         """Add a derived value, unless there is none or the sensor has said it itself; return whether it was added."""
@@ -110,6 +112,7 @@ class Derivation:
         self._sources = sources
         self._named = frozenset(filter(None, sources))
         self._pasts: dict[tuple[str, frozenset[tuple[str, str]]], Past] = {}
+        self._newest: tuple[str, Mapping[str, str], str | None, Past] | None = None
         self._recalled: dict[tuple[str, ...], str] = {}
         self._clock_offset_ms: int | None = None
 
@@ -140,7 +143,8 @@ class Derivation:
             clock_offset_ms: What the station's clock adds to the boot clock while that is an estimate; else None.
             is_final: Whether the time is the source's own, which no estimate of ours can make wrong.
         """
-        self._settle(clock_offset_ms)
+        if clock_offset_ms != self._clock_offset_ms:
+            self._settle(clock_offset_ms)
         observed = self._remember(
             sensor,
             observed_at_ms,
@@ -153,7 +157,8 @@ class Derivation:
         )
         if not observed.known:
             return
-        self._derive_from_humidity(observed)
+        if observed.pair is not None:
+            _derive_from_humidity(observed, *observed.pair)
         self._derive_from_pressure(observed)
         self._derive_wind_chill(observed)
 
@@ -181,11 +186,10 @@ class Derivation:
 
     def _settle(self, clock_offset_ms: int | None) -> None:
         """Forget what was remembered under an estimate of the time once another one, or the time itself, is known."""
-        if self._clock_offset_ms is not None and self._clock_offset_ms != clock_offset_ms:
-            for past in self._pasts.values():
+        for past in self._pasts.values():
+            if self._clock_offset_ms is not None:
                 past.forget_estimates()
-        elif clock_offset_ms != self._clock_offset_ms:
-            for past in self._pasts.values():
+            else:
                 past.newest.clear()  # nobody knows how long the daemon was gone
         self._clock_offset_ms = clock_offset_ms
 
@@ -211,8 +215,9 @@ class Derivation:
         observed = _Observed(sensor, time_ms, known, past, dating, values, quality, reasons)
         if not is_remembered:
             return observed
-        if (vapour := self._vapour_pressure(observed)) is not None:
-            known[VAPOUR_PRESSURE] = vapour
+        if (pair := self._pair(observed)) is not None:
+            observed.pair = pair
+            known[VAPOUR_PRESSURE] = _vapour_pressure(observed, *pair)
         past.add(known, dating)
         if sensor in self._named:
             past.newest.update(known)
@@ -220,6 +225,8 @@ class Derivation:
 
     def _past(self, sensor: str, labels: Mapping[str, str], calibration: str | None = None) -> Past:
         """Return the past of a transmitter; a sensor that speaks for the station is taken as one."""
+        if self._newest is not None and self._newest[:3] == (sensor, labels, calibration):
+            return self._newest[3]  # the last in the row, too
         key = (sensor, frozenset() if sensor in self._named else frozenset(labels.items()))
         past = self._pasts.pop(key, None) or Past(calibration or "")
         if calibration is not None and calibration != past.calibration:
@@ -227,6 +234,7 @@ class Derivation:
         self._pasts[key] = past
         if len(self._pasts) > PASTS_MAX:
             del self._pasts[next(iter(self._pasts))]
+        self._newest = sensor, labels, calibration, past
         return past
 
     def _ask(self, source: str, quantity: str, observed: _Observed) -> Known | None:
@@ -234,14 +242,6 @@ class Derivation:
         if not source or source == observed.sensor:
             return observed.known.get(quantity)
         return self._past(source, {}).known_at(quantity, observed.time_ms)
-
-    def _vapour_pressure(self, observed: _Observed) -> Known | None:
-        pair = self._pair(observed)
-        if pair is None:
-            return None
-        temperature, moisture = pair
-        vapour_hpa = humidity.vapour_pressure(temperature.value, moisture.value)
-        return Known(observed.time_ms, vapour_hpa, worse(temperature.quality, moisture.quality))
 
     def _pair(self, observed: _Observed) -> tuple[Known, Known] | None:
         """Return temperature and humidity of one air: a sensor's own, for its humidity is that of its own warmth."""
@@ -254,19 +254,6 @@ class Derivation:
         if temperature is None:
             return None
         return temperature, _of_cooler_air(moisture, temperature, observed.values.get(_UNCORRECTED))
-
-    def _derive_from_humidity(self, observed: _Observed) -> None:
-        vapour, pair = observed.known.get(VAPOUR_PRESSURE), self._pair(observed)
-        if vapour is None or pair is None:
-            return
-        degc, flag = pair[0].value, vapour.quality
-        dew_point_degc = humidity.dew_point_of(vapour.value)
-        observed.put("dew_point_temperature", dew_point_degc, flag)
-        observed.put("frost_point_temperature", humidity.frost_point_of(vapour.value), flag)
-        water_g_m3 = humidity.absolute_humidity_of(degc, vapour.value)
-        observed.put("mass_concentration_of_water_vapor_in_air", water_g_m3, flag)
-        observed.put("heat_index_of_air_temperature", comfort.heat_index(degc, pair[1].value), flag)
-        observed.put("humidex", comfort.humidex_of(degc, dew_point_degc), flag)
 
     def _derive_wind_chill(self, observed: _Observed) -> None:
         if self._sources.temperature not in {"", observed.sensor}:
@@ -345,6 +332,23 @@ class Derivation:
             wind_from_deg=None if wind is None else wind.value,
         )
         observed.put("zambretti_indication", number, flag)
+
+
+def _vapour_pressure(observed: _Observed, temperature: Known, moisture: Known) -> Known:
+    vapour_hpa = humidity.vapour_pressure(temperature.value, moisture.value)
+    return Known(observed.time_ms, vapour_hpa, worse(temperature.quality, moisture.quality))
+
+
+def _derive_from_humidity(observed: _Observed, temperature: Known, moisture: Known) -> None:
+    vapour = observed.known[VAPOUR_PRESSURE]
+    degc, flag = temperature.value, vapour.quality
+    dew_point_degc = humidity.dew_point_of(vapour.value)
+    observed.put("dew_point_temperature", dew_point_degc, flag)
+    observed.put("frost_point_temperature", humidity.frost_point_of(vapour.value), flag)
+    water_g_m3 = humidity.absolute_humidity_of(degc, vapour.value)
+    observed.put("mass_concentration_of_water_vapor_in_air", water_g_m3, flag)
+    observed.put("heat_index_of_air_temperature", comfort.heat_index(degc, moisture.value), flag)
+    observed.put("humidex", comfort.humidex_of(degc, dew_point_degc), flag)
 
 
 def _of_cooler_air(moisture: Known, temperature: Known, board_degc: float | None) -> Known:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from weatherd.model import QUANTITIES, Event, Observation, Quality, Station, Statistics
+from weatherd.model import QUANTITIES, Event, Infrared, Observation, Quality, Station, Statistics
 
 ECS_VERSION = "8.11"
 DATASET_OBSERVATION = "weatherd.observation"
@@ -64,6 +64,7 @@ class Document(msgspec.Struct, omit_defaults=True):
     quality_reasons: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     message: str = ""
+    infrared: Infrared | None = None
 
 
 class DocumentEncoder:
@@ -89,24 +90,23 @@ class DocumentEncoder:
         return self._encoder.encode(self._observation(entry, seq))
 
     def _observation(self, observation: Observation, seq: int) -> Document:
+        statistics = observation.statistics
+        if statistics:
+            statistics = {name: rounded_statistics(name, spread) for name, spread in statistics.items()}
+        created = iso_8601(observation.recorded_at_ms)
+        # By position: names cost half a microsecond.
         return Document(
-            timestamp=iso_8601(observation.observed_at_ms),
-            ecs=self._ecs,
-            event=_EventFields(
-                id=f"{self._id_prefix}{seq:012d}",
-                sequence=seq,
-                kind="metric",
-                dataset=DATASET_OBSERVATION,
-                created=iso_8601(observation.recorded_at_ms),
-            ),
-            station=self._station,
-            clock=_clock(observation),
-            sensor=_Sensor(observation.sensor, observation.model, observation.calibration),
-            weather=_all_rounded(observation.values),
-            statistics={name: rounded_statistics(name, spread) for name, spread in observation.statistics.items()},
-            quality=observation.quality,
-            quality_reasons=observation.quality_reasons,
-            labels=observation.labels,
+            iso_8601(observation.observed_at_ms),
+            self._ecs,
+            _EventFields(f"{self._id_prefix}{seq:012d}", seq, "metric", DATASET_OBSERVATION, created),
+            self._station,
+            _clock(observation),
+            _Sensor(observation.sensor, observation.model, observation.calibration),
+            _all_rounded(observation.values),
+            statistics,
+            observation.quality,
+            observation.quality_reasons,
+            observation.labels,
         )
 
     def _event(self, event: Event, seq: int) -> Document:
@@ -126,6 +126,7 @@ class DocumentEncoder:
             clock=_clock(event),
             sensor=_Sensor(event.sensor) if event.sensor else None,
             message=event.message,
+            infrared=event.infrared,
         )
 
 
@@ -176,6 +177,7 @@ def corrected(document: bytes, step_ms: int) -> bytes:
     return msgspec.json.encode(fields)
 
 
+@functools.lru_cache(maxsize=64)
 def iso_8601(time_ms: int) -> str:
     """Write a time as ``2026-11-23T15:14:10.000Z``; years 1970 to 9999."""
     seconds, milliseconds = divmod(time_ms, 1000)
@@ -200,9 +202,13 @@ def time_ms_of(stamp: str) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
+_SYNCHRONIZED, _NOT_SYNCHRONIZED, _ESTIMATED = _Clock(True), _Clock(False), _Clock(False, estimated=True)
+
+
 def _clock(entry: Observation | Event) -> _Clock:
-    # What is an estimate was not synchronised, even if the kernel changed its mind while the entry was formed.
-    return _Clock(entry.clock_synchronized) if entry.clock_offset_ms is None else _Clock(False, estimated=True)
+    if entry.clock_offset_ms is not None:
+        return _ESTIMATED  # not synchronised, even if the kernel changed its mind while the entry was formed
+    return _SYNCHRONIZED if entry.clock_synchronized else _NOT_SYNCHRONIZED
 
 
 def _decode_raw(document: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:

@@ -110,6 +110,7 @@ class QualityControl:
         self._turned = turned
         self.calibration = calibration
         self.memory = _Memory()
+        self._newest: tuple[Mapping[str, str], _Transmitter] | None = None
         self.sample_ranges = sample_ranges(limits)
 
     def judge(
@@ -127,6 +128,7 @@ class QualityControl:
         """
         if is_estimated and self.memory.has_recalled:
             self.memory.transmitters.clear()
+            self._newest = None
         self.memory.has_recalled = False
         transmitter = self._transmitter(labels)
         for quantity, value in reduced.values.items():
@@ -157,6 +159,7 @@ class QualityControl:
         """Take over what the control remembers that judged this sensor until now, before anything is judged."""
         if before.calibration == self.calibration:
             self.memory = before.memory
+            self._newest = None
 
     def recall(self, document: Document) -> None:
         """
@@ -184,10 +187,13 @@ class QualityControl:
                 history.take(value, observed_at_ms)
 
     def _transmitter(self, labels: Mapping[str, str]) -> _Transmitter:
+        if self._newest is not None and self._newest[0] == labels:  # as nearly always
+            return self._newest[1]
         key = frozenset(labels.items())
         transmitters = self.memory.transmitters
         transmitter = transmitters.pop(key, None) or _Transmitter()
         transmitters[key] = transmitter  # at the end of the row
+        self._newest = labels, transmitter
         if len(transmitters) > TRANSMITTERS_MAX:
             del transmitters[next(iter(transmitters))]
         return transmitter

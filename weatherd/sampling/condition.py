@@ -33,6 +33,7 @@ class Condition:
         quality: The flags of the last observation, by quantity.
         quality_reasons: The tests that it failed, by quantity.
         qualities: Observations by the worst flag of their values.
+        observed_s: When the last observation with a value came, by the clock that never jumps; None before the first.
         newest: By quantity, the newest observation that tells it, be it of an earlier run.
     """
 
@@ -42,6 +43,7 @@ class Condition:
         self.since_ms = clock.now_ms()
         self.error: SensorError | None = None
         self.observed_at_ms: int | None = None
+        self.observed_s: float | None = None
         self.observations_count = 0
         self.failures_count = 0
         self.quality: Mapping[str, Quality] = {}
@@ -64,6 +66,7 @@ class Condition:
         self._remember(observation)
         if observation.values:
             self.observed_at_ms = observation.observed_at_ms
+            self.observed_s = self._clock.boottime_s()
             self.observations_count += 1
 
     def recall(self, document: Document) -> None:

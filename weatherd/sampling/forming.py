@@ -1,6 +1,6 @@
 """The last step before the queue: an observation from what was measured and reduced."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from weatherd.model import Arrival, Observation, Quality
 from weatherd.ports import Clock
@@ -9,6 +9,8 @@ from weatherd.processing.derivation import Derivation
 from weatherd.processing.quality import QualityControl, check_consistency
 from weatherd.processing.reduction import Reduced, Reducer
 from weatherd.sampling.stamps import Stamp, stamp
+
+_UNCHECKED = Quality.UNCHECKED  # each look into an Enum is a call before Python 3.12
 
 
 class Former:
@@ -80,28 +82,31 @@ class Former:
             clock_synchronized=self._clock.synchronized(),
         )
 
-    def passed_on(self, arrival: Arrival) -> Observation:
-        """Form an observation of a single arrival."""
+    def passed_on(self, arrivals: Iterable[Arrival]) -> Iterator[Observation]:
+        """Form an observation of each of some arrivals that came together: the clock is read once for them all."""
         now_ms = self._clock.now_ms()
-        clock_offset_ms = self._clock.offset_ms()
-        observed_at_ms = now_ms if arrival.observed_at_ms is None else arrival.observed_at_ms
-        values = dict(calibrate(arrival.measurement, self.calibration))
-        reduced = Reduced(values, quality=dict.fromkeys(values, Quality.UNCHECKED))
-        is_final = arrival.observed_at_ms is not None
-        self._judge(reduced, observed_at_ms, arrival.labels, is_final=is_final, clock_offset_ms=clock_offset_ms)
-        return Observation(
-            sensor=self._sensor,
-            model=self._model,
-            observed_at_ms=observed_at_ms,
-            recorded_at_ms=now_ms,
-            values=reduced.values,
-            quality=reduced.quality,
-            quality_reasons=reduced.reasons,
-            labels=arrival.labels,
-            calibration=self.calibration_version,
-            clock_offset_ms=clock_offset_ms if arrival.observed_at_ms is None else None,
-            clock_synchronized=self._clock.synchronized(),
-        )
+        our_offset_ms = self._clock.offset_ms()
+        synchronized = self._clock.synchronized()
+        for arrival in arrivals:
+            own_ms = arrival.observed_at_ms
+            is_final = own_ms is not None
+            observed_at_ms = now_ms if own_ms is None else own_ms
+            values = dict(calibrate(arrival.measurement, self.calibration))
+            reduced = Reduced(values, {}, dict.fromkeys(values, _UNCHECKED), {})
+            self._judge(reduced, observed_at_ms, arrival.labels, is_final=is_final, clock_offset_ms=our_offset_ms)
+            yield Observation(
+                self._sensor,
+                self._model,
+                observed_at_ms,
+                now_ms,
+                reduced.values,
+                reduced.quality,
+                synchronized,
+                None if is_final else our_offset_ms,
+                quality_reasons=reduced.reasons,
+                labels=arrival.labels,
+                calibration=self.calibration_version,
+            )
 
     def _judge(
         self,

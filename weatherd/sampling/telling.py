@@ -58,11 +58,11 @@ class ToldSampler:
     def take(self, arrivals: Sequence[Arrival]) -> Iterator[Observation]:
         """Take in what arrived; yield the observations that are complete with it."""
         self.condition.working()
+        if not self.report_period_s:
+            yield from map(self._counted, self._former.passed_on(arrivals))
+            return
         for arrival in arrivals:
-            if self.report_period_s:
-                yield from self._reduce(arrival)
-            else:
-                yield self._counted(self._former.passed_on(arrival))
+            yield from self._reduce(arrival)
 
     def report(self, until_ms: int | None = None) -> Iterator[Observation]:
         """Yield the observations of every period that ended until a time, or of all."""

@@ -25,14 +25,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
 from weatherd.errors import SourceEnded, UnavailableError
 from weatherd.model import Arrival
 from weatherd.ports import Clock
-from weatherd.sensors.lines import BadLine, LineReader, LineSplitter
+from weatherd.sensors.lines import BadLine, LineReader, LineSplitter, decoded
 from weatherd.throttling import ThrottledLog
 
 LINE_SIZE_MAX = 65_536
@@ -127,20 +127,32 @@ class JsonLines(ABC):
 
     def _understand(self, lines: Sequence[bytes]) -> Mapping[str, Sequence[Arrival]]:
         now_ms = self._clock.now_ms()
+        records = self._decode(lines)
         arrivals: dict[str, list[Arrival]] = {}
         for sensor, reader in self._readers.items():
             tell = partial(self._tell, sensor)
-            for line in lines:
-                if not line or line.isspace():
-                    continue
+            for record in records:
                 try:
-                    arrival = reader.read(line, now_ms, tell)
+                    arrival = reader.read(record, now_ms, tell)
                 except BadLine as error:
                     tell(error.kind, str(error))
                     continue
                 if arrival is not None:
                     arrivals.setdefault(sensor, []).append(arrival)
         return arrivals
+
+    def _decode(self, lines: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
+        records = []
+        for line in lines:
+            if not line or line.isspace():
+                continue
+            try:
+                records.append(decoded(line))
+            except BadLine as error:
+                for sensor, reader in self._readers.items():
+                    reader.refuse(error)
+                    self._tell(sensor, error.kind, str(error))
+        return records
 
     def _too_long(self) -> None:
         for sensor, reader in self._readers.items():
@@ -342,10 +354,13 @@ class JsonLinesListener(JsonLines):
         return client
 
     async def _serve(self, client: socket.socket, deliver: Deliver) -> None:
+        readiness = _Readiness(client.fileno())
         try:
-            await self._read(partial(_receive, client), deliver)
+            await self._read(partial(readiness.read, client.recv), deliver)
         except (ConnectionError, TimeoutError) as error:
             self._throttled.warning("jsonlines.client_lost", f"sensor {self.name}: a client broke off: {error}")
+        finally:
+            readiness.close()
 
     def _forget(self, client: socket.socket, _: asyncio.Task[None]) -> None:
         self._clients.discard(client)
@@ -358,13 +373,13 @@ class _Pipe:
     def __init__(self) -> None:
         self._reading_end, self.writing_end = os.pipe()
         os.set_blocking(self._reading_end, False)
-        self._finished = False
-        self._stirred = asyncio.Event()
+        self._readiness = _Readiness(self._reading_end)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self._readiness.close()
         os.close(self._reading_end)
         self.close_writing_end()
 
@@ -376,43 +391,80 @@ class _Pipe:
 
     async def read(self, size: int) -> bytes:
         """Wait for bytes and return at most so many, none when every writer has gone."""
-        while True:
-            try:
-                return os.read(self._reading_end, size)
-            except BlockingIOError:
-                if self._finished:
-                    return b""
-                self._stirred.clear()
-                await _until_readable(self._reading_end, self._stirred)
+        return await self._readiness.read(partial(os.read, self._reading_end), size)
 
     def finish(self) -> None:
         """Let the stream end with what is in the pipe, also if a child that has escaped still holds it open."""
-        self._finished = True
-        self._stirred.set()
+        self._readiness.finish()
 
 
-async def _receive(client: socket.socket, size: int) -> bytes:
+class _Readiness:
     """
-    Wait for bytes and return at most so many.
+    Tells when a file may have something to read, and stays registered with the event loop from one time to the next.
 
-    `loop.sock_recv` takes them from the kernel a turn of the loop before it gives them out: a stop in between would
-    lose them.
+    `loop.sock_recv` registers anew for each line, and takes bytes from the kernel a turn of the loop before it gives
+    them out: a stop in between would lose them. While nobody waits, the file is let go, so that the kernel holds up the
+    writer.
+
+    Args:
+        file: That does not block.
     """
-    while True:
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_registered = False
+        self._is_answered = False
+        self._is_drained = False
+        self._is_finished = False
+
+    async def read(self, take: Callable[[int], bytes], size: int) -> bytes:
+        """Wait for bytes and return at most so many; none at the end of the stream, or where it is finished."""
+        while True:
+            if self._is_drained and not self._is_finished:
+                await self._wait()
+            try:
+                chunk = take(size)
+            except BlockingIOError:
+                if self._is_finished:
+                    return b""
+                self._is_drained = True
+            else:
+                self._is_drained = len(chunk) < size  # more has not come yet
+                return chunk
+
+    def finish(self) -> None:
+        """Let the stream end with what is there."""
+        self._is_finished = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self) -> None:
+        """Let go of the file, which may be closed or waited for again then."""
+        if self._is_registered:
+            asyncio.get_running_loop().remove_reader(self._file)
+            self._is_registered = self._is_answered = False
+
+    async def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._is_registered:
+            loop.add_reader(self._file, self._note)
+            self._is_registered = True
+        self._waiter = loop.create_future()
         try:
-            return client.recv(size)
-        except BlockingIOError:
-            await _until_readable(client.fileno(), asyncio.Event())
+            await self._waiter
+        finally:
+            self._waiter = None
 
-
-async def _until_readable(file: int, stirred: asyncio.Event) -> None:
-    """Wait until there may be something to read, or somebody else has set the event."""
-    loop = asyncio.get_running_loop()
-    loop.add_reader(file, stirred.set)
-    try:
-        await stirred.wait()
-    finally:
-        loop.remove_reader(file)
+    def _note(self) -> None:
+        """Wake the one who waits."""
+        if self._is_answered:
+            self._is_answered = False  # seen once more before the one who was woken had taken it
+        elif self._waiter is None or self._waiter.done():
+            self.close()
+        else:
+            self._waiter.set_result(None)
+            self._is_answered = True
 
 
 def _listen_tcp(host: str, port: int) -> socket.socket:

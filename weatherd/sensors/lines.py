@@ -27,6 +27,7 @@ _NUMBER_MAX = 1e15  # no unit makes weather of more, and what is computed with l
 _TIME_MS_MAX = 4_102_444_800_000  # 2100-01-01; later ones are no times of an observation
 _EPOCH_MS_MIN = 100_000_000_000  # as seconds that is the year 5138, as milliseconds 1973
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_decoder = msgspec.json.Decoder(dict[str, Any])
 _MILLISECOND = dt.timedelta(milliseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  -- subtracted from local times, whose offset is looked up
 
@@ -63,6 +64,27 @@ class BadLine(Exception):
     def __init__(self, kind: str, sentence: str) -> None:
         super().__init__(sentence)
         self.kind = kind
+
+
+def decoded(line: bytes) -> Mapping[str, Any]:
+    """
+    Decode one line, once for all sensors of its stream.
+
+    Args:
+        line: A JSON object, UTF-8, without the line feed.
+
+    Raises:
+        BadLine: If it is anything else.
+    """
+    try:
+        record: dict[str, Any] = _decoder.decode(line.removeprefix(_BYTE_ORDER_MARK))
+    except msgspec.ValidationError as error:
+        raise BadLine("wrong_type", f"JSON of the wrong type: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadLine("not_json", f"no JSON: {error}") from error
+    except RecursionError as error:
+        raise BadLine("not_json", "nested too deeply") from error
+    return record
 
 
 class LineSplitter:
@@ -151,17 +173,21 @@ class LineReader:
         self._labels = labels
         self._repeat_window_ms = repeat_window_s * 1000
         self._tells_apart = bool(repeat_window_s) or any(field.counter for field in fields.values())
-        self._decoder = msgspec.json.Decoder(dict[str, Any])
         self._transmissions: dict[tuple[object, ...], int] = {}
         self._totals: dict[tuple[object, ...], float] = {}
         self.counts: Counter[str] = Counter()
 
-    def read(self, line: bytes, now_ms: int, tell: Tell | None = None) -> Arrival | None:
+    def refuse(self, error: BadLine) -> None:
+        """Count a line that could not be decoded."""
+        self.counts["lines"] += 1
+        self.counts[error.kind] += 1
+
+    def read(self, record: Mapping[str, Any], now_ms: int, tell: Tell | None = None) -> Arrival | None:
         """
         Read one line.
 
         Args:
-            line: A JSON object, UTF-8, without the line feed.
+            record: The line, decoded.
             now_ms: When it arrived.
             tell: Hears of a line that is of use, but not all of it.
 
@@ -169,10 +195,9 @@ class LineReader:
             What it says; None if it is of another sensor, repeats a transmission, or has nothing for us yet.
 
         Raises:
-            BadLine: If it is no JSON object, or its mapped fields are no numbers.
+            BadLine: If its mapped fields are no numbers.
         """
         self.counts["lines"] += 1
-        record = self._decode(line)
         if self._match and not self._matches(record):
             self.counts["not_matched"] += 1
             return None
@@ -191,21 +216,6 @@ class LineReader:
         measurement = self._measurement(numbers, transmitter)
         self.counts["taken" if measurement else "without_quantity"] += 1
         return Arrival(measurement, labels, observed_at_ms) if measurement else None
-
-    def _decode(self, line: bytes) -> dict[str, Any]:
-        try:
-            record: dict[str, Any] = self._decoder.decode(line.removeprefix(_BYTE_ORDER_MARK))
-        except msgspec.ValidationError as error:
-            raise self._bad("wrong_type", f"JSON of the wrong type: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._bad("not_json", f"no JSON: {error}") from error
-        except RecursionError as error:
-            raise self._bad("not_json", "nested too deeply") from error
-        return record
-
-    def _bad(self, kind: str, sentence: str) -> BadLine:
-        self.counts[kind] += 1
-        return BadLine(kind, sentence)
 
     def _matches(self, record: Mapping[str, Any]) -> bool:
         for name, wanted in self._match.items():
@@ -231,7 +241,8 @@ class LineReader:
         if wrong is not None:
             what = f"field {wrong[:_LABEL_LENGTH_MAX]!r} holds {_description(record[wrong])}"
             if not numbers:
-                raise self._bad("wrong_type", f"of no use: {what}, and no number")
+                self.counts["wrong_type"] += 1
+                raise BadLine("wrong_type", f"of no use: {what}, and no number")
             self.counts["field_wrong_type"] += 1
             if tell is not None:
                 tell("field_wrong_type", f"used only in part: {what}, and no number")

@@ -30,7 +30,7 @@ import ssl
 import urllib.parse
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
@@ -40,6 +40,7 @@ import aiohttp
 from weatherd import __version__
 from weatherd.backoff import full_jitter
 from weatherd.errors import ConfigError, SinkError, Unreachable, Unwelcome
+from weatherd.packed import Packed
 from weatherd.ports import Clock
 from weatherd.sinks.logstash_answers import CONNECT_S_MAX, Answer, explain, is_acknowledgement, judge
 
@@ -167,12 +168,11 @@ class LogstashSink:
             TooLarge: If the batch must be halved.
             Refused: If these documents are refused, also uncompressed.
         """
-        body = b"[" + b",".join(documents) + b"]"
-        compressed = await _compress(body) if self._compression == "gzip" else None
+        compressed = await _gzipped(documents) if self._compression == "gzip" else None
         failures: list[Unreachable | Unwelcome] = []
         for target in self._targets_to_try():
             try:
-                await self._deliver_to(target, body, compressed)
+                await self._deliver_to(target, documents, compressed)
             except (Unreachable, Unwelcome) as failure:
                 self._penalise(target, failure)
                 failures.append(failure)
@@ -197,11 +197,14 @@ class LogstashSink:
         free = [target for target in in_turn if target.penalty_until_s <= now_s]
         return free or [min(in_turn, key=lambda target: target.penalty_until_s)]
 
-    async def _deliver_to(self, target: _Target, body: bytes, compressed: bytes | None) -> None:
-        answer = await self._post(target, compressed or body, is_compressed=compressed is not None)
-        if answer.status == HTTPStatus.BAD_REQUEST and compressed is not None:
-            # Perhaps it was the compression, or something on the way that took it off.
-            answer = await self._post(target, body, is_compressed=False)
+    async def _deliver_to(self, target: _Target, documents: Sequence[bytes], compressed: bytes | None) -> None:
+        if compressed is None:
+            answer = await self._post(target, await _plain(documents), is_compressed=False)
+        else:
+            answer = await self._post(target, compressed, is_compressed=True)
+            if answer.status == HTTPStatus.BAD_REQUEST:
+                # Perhaps it was the compression, or something on the way that took it off.
+                answer = await self._post(target, await _plain(documents), is_compressed=False)
         judge(target.shown, answer)
 
     async def _post(self, target: _Target, body: bytes, *, is_compressed: bool) -> Answer:
@@ -292,10 +295,21 @@ def _writable(body: bytes) -> bytes | io.BytesIO:
     return body if len(body) < STREAMED_SIZE_MIN else io.BytesIO(body)
 
 
-async def _compress(body: bytes) -> bytes:
+async def _plain(documents: Sequence[bytes]) -> bytes:
+    return await asyncio.to_thread(_array, documents) if isinstance(documents, Packed) else _array(documents)
+
+
+async def _gzipped(documents: Sequence[bytes]) -> bytes:
+    if isinstance(documents, Packed) and documents.is_whole:
+        return documents.gzipped()
+    body = await _plain(documents)
     if len(body) <= COMPRESS_IN_LOOP_SIZE_MAX:
         return _gzip(body)
     return await asyncio.to_thread(_gzip, body)
+
+
+def _array(documents: Iterable[bytes]) -> bytes:
+    return b"[" + b",".join(documents) + b"]"
 
 
 def _gzip(body: bytes) -> bytes:
@@ -305,6 +319,8 @@ def _gzip(body: bytes) -> bytes:
 
 async def _read_acknowledgement(response: aiohttp.ClientResponse) -> None:
     """Read the short body of a 2xx, so that the connection can be used again. That it is a 2xx is enough."""
+    if response.content.is_eof():
+        return  # it came with the head, and the connection has gone back by itself
     try:
         async with asyncio.timeout(ACKNOWLEDGEMENT_S_MAX):
             await response.content.read(ACKNOWLEDGEMENT_SIZE_MAX)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from weatherd.sinks.mqtt.commands import (
     BURST_MAX,
+    PERIOD_S,
     SIZE_MAX,
-    Allowance,
     BadCommand,
     Command,
     answer,
@@ -17,6 +17,7 @@ from weatherd.sinks.mqtt.commands import (
     shown,
 )
 from weatherd.sinks.mqtt.topics import Topics
+from weatherd.throttling import Allowance
 
 TOPICS = Topics("weatherd/s")
 
@@ -28,6 +29,7 @@ TOPICS = Topics("weatherd/s")
         (b"requeue", Command("requeue")),
         (b'{"command": "report"}', Command("report")),
         (b'{"command": "report", "sensor": "garden"}', Command("report", "garden")),
+        (b'{"command": "infrared", "name": "tv_power"}', Command("infrared", name="tv_power")),
         (b'{"command": "requeue"}', Command("requeue")),
     ],
 )
@@ -45,6 +47,8 @@ def test_a_command_is_a_word_or_json(payload: bytes, command: Command) -> None:
         (b'{"command": "halt"}', "neither report nor requeue"),
         (b'{"command": "report", "sensors": ["a"]}', "neither report nor requeue"),
         (b'{"command": "requeue", "sensor": "a"}', "sensor goes only together with report"),
+        (b'{"command": "infrared"}', "infrared with a name"),
+        (b'{"command": "report", "name": "tv_power"}', "name goes with infrared"),
         (b" " * SIZE_MAX + b"report", "4,102 bytes are more than 4,096"),
     ],
 )
@@ -84,7 +88,7 @@ def test_an_answer_goes_nowhere_but_to_our_response_topic(wanted: str | None, to
 
 def test_a_burst_is_let_through_and_then_one_a_second() -> None:
     """However many there are, and however long none came before."""
-    allowance = Allowance(1000.0)
+    allowance = Allowance(1000.0, BURST_MAX, PERIOD_S)
     assert [allowance.take(5000.0) for _ in range(BURST_MAX + 2)] == [True] * BURST_MAX + [False] * 2
     assert not allowance.take(5000.5)
     assert allowance.take(5001.0)

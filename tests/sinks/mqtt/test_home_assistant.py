@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from weatherd.model import QUANTITIES, Station
-from weatherd.sinks.mqtt.home_assistant import Shown, discovery, emptied, remembered
+from weatherd.sinks.mqtt.home_assistant import Shown, discovery, emptied, may_observe, remembered
+from weatherd.sinks.mqtt.port import InfraredNow
 from weatherd.sinks.mqtt.topics import Topics
 
 TOPICS = Topics("weatherd/porto-alegre-01")
@@ -33,6 +34,10 @@ ONLY_OF_SENSORS = {"state_class", "suggested_display_precision", "unit_of_measur
 
 def entities(*sensors: Shown) -> dict[str, dict[str, Any]]:
     return discovery(STATION, "1.2.3", TOPICS, sensors)["components"]
+
+
+def state_topic(key: str) -> str:
+    return TOPICS.state(*key.split("."))
 
 
 def test_the_message_has_what_is_required() -> None:
@@ -67,6 +72,14 @@ def test_each_quantity_has_a_topic_of_its_own() -> None:
     """Any message on a topic keeps its entity from expiring, so a shared one would hide what has died."""
     expiring = [entity["state_topic"] for entity in entities(EVERYTHING).values() if "expire_after" in entity]
     assert len(expiring) == len(set(expiring)) == len(QUANTITIES)
+
+
+def test_state_and_attributes_come_from_one_message() -> None:
+    """From two, Home Assistant would keep two states of each observation: one of them an old value of a new time."""
+    for key, entity in entities(EVERYTHING).items():
+        if "expire_after" in entity:
+            assert entity["state_topic"] == entity["json_attributes_topic"] == f"{state_topic(key)}/attributes"
+            assert entity["value_template"] == "{{ value_json.state }}"
 
 
 def test_an_entity_is_there_only_with_its_station_and_its_sensor() -> None:
@@ -104,6 +117,27 @@ def test_ids_are_unique_where_names_are_alike() -> None:
     assert len(ids) == len(set(ids)) == 2 * len(QUANTITIES) + 4
 
 
+def test_infrared_is_a_receiver_and_an_emitter_where_it_is_wanted() -> None:
+    """With what the platform requires since 2026.2, and else not at all: an earlier Home Assistant knows none."""
+    before = entities(EVERYTHING)
+    wanted = discovery(STATION, "1.2.3", TOPICS, [EVERYTHING], InfraredNow(["remote"], True))["components"]
+    added = {key: entity for key, entity in wanted.items() if key not in before}
+    assert {key: entity["schema"] for key, entity in added.items()} == {
+        "remote.infrared": "receiver",
+        "infrared": "emitter",
+    }
+    assert added["remote.infrared"]["state_topic"] == "weatherd/porto-alegre-01/remote/timings"
+    assert added["infrared"]["command_topic"] == "weatherd/porto-alegre-01/infrared"
+    fields = {"platform", "schema", "unique_id", "default_entity_id", "name", "availability"}
+    for entity in added.values():
+        assert entity["platform"] == "infrared"
+        assert entity.keys() - {"state_topic", "command_topic", "availability_mode"} == fields
+        assert re.fullmatch(r"infrared\.[a-z0-9_]+", entity["default_entity_id"])
+    gone = emptied({"components": wanted}, {"components": before})
+    assert gone is not None
+    assert gone["components"]["infrared"] == {"platform": "infrared"}
+
+
 def test_what_left_the_configuration_is_removed_by_its_platform_alone() -> None:
     """So Home Assistant forgets the entity, and the others stay as they are."""
     before = discovery(STATION, "1", TOPICS, [Shown("old", ["humidex"], 60), Shown("new", ["humidex"], 60)])
@@ -124,19 +158,23 @@ def test_nothing_is_removed_where_nothing_is_gone() -> None:
 def test_a_strange_message_on_our_topic_removes_nothing(strange: dict[str, Any]) -> None:
     """Anybody may have written it."""
     assert emptied(strange, discovery(STATION, "1", TOPICS, [])) is None
-    assert remembered(strange, {"a": None}) == {"a": set()}
+    assert remembered(strange, ["a"]) == {"a": set()}
 
 
 def test_what_was_told_of_a_sensor_is_remembered_while_it_is_configured() -> None:
     """A heat index in winter is not there at the start, and its entity, with all that people changed, must not go."""
     before = discovery(STATION, "1", TOPICS, [Shown("a", ["air_temperature", "heat_index_of_air_temperature"], 60)])
-    assert remembered(before, {"a": None, "b": None}) == {
+    assert remembered(before, ["a", "b"]) == {
         "a": {"air_temperature", "heat_index_of_air_temperature"},
         "b": set(),
     }
 
 
-def test_what_a_sensor_no_longer_measures_is_not_remembered() -> None:
+def test_what_a_sensor_no_longer_measures_is_not_observed_any_more() -> None:
     """A quantity that was taken out of its table goes, and what is derived stays."""
-    before = discovery(STATION, "1", TOPICS, [Shown("a", ["air_pressure", "humidex", "wind_speed"], 60)])
-    assert remembered(before, {"a": ["air_pressure"]}) == {"a": {"air_pressure", "humidex"}}
+    gone = ["wind_speed", "wind_speed_of_gust", "rainfall_amount", "rainfall_rate", "rainfall_amount_of_day"]
+    assert [quantity for quantity in ["air_pressure", "humidex", *gone] if may_observe(quantity, ["air_pressure"])] == [
+        "air_pressure",
+        "humidex",
+    ]
+    assert all(may_observe(quantity, None) for quantity in QUANTITIES)

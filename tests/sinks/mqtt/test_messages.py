@@ -25,7 +25,9 @@ def told(**changes: object) -> tuple[str, dict[str, object]]:
     assert attributes.topic == "weatherd/porto-alegre-01/barometer/air_pressure/attributes"
     assert not state.is_retained
     assert not attributes.is_retained
-    return state.payload.decode(), msgspec.json.decode(attributes.payload)
+    told = msgspec.json.decode(attributes.payload)
+    assert told.pop("state") == state.payload.decode()
+    return state.payload.decode(), told
 
 
 def test_a_value_is_plain_and_its_attributes_tell_the_rest() -> None:

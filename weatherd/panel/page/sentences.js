@@ -47,6 +47,9 @@ export function sensorSentences(words, sensor, nowMs) {
     const lines = doubts.map(([quantity, flag]) => doubt(words, quantity, flag, sensor.quality_reasons[quantity]));
     return { level: "doubtful", lines: [words.text("sensor_doubted"), ...lines], technical: null };
   }
+  if (sensor.heard) {
+    return { level: "good", lines: [words.text("sensor_hears", { count: sensor.heard.keys })], technical: null };
+  }
   const line =
     sensor.observed_at === null
       ? words.text("sensor_waiting")

@@ -167,6 +167,7 @@ export const TEXTS = {
 
   sensor_starting: ["is being started.", "está sendo iniciado."],
   sensor_working: ["works; last observation {duration} ago.", "funciona; última observação há {duration}."],
+  sensor_hears: ["works; keys of a remote control heard: {count}.", "funciona; teclas de controle remoto ouvidas: {count}."],
   sensor_waiting: ["works; nothing observed yet.", "funciona; nada observado ainda."],
   sensor_doubted: ["works, but not all of its values can be trusted.", "funciona, mas nem todos os valores são confiáveis."],
   sensor_lost: ["has given no value for {duration}: {reason}.", "está sem enviar valores há {duration}: {reason}."],
@@ -256,6 +257,8 @@ export const TEXTS = {
   sensor_unstuck: ["{sensor} changes again", "{sensor} voltou a mudar"],
   clock_stepped: ["The clock was set", "O relógio foi ajustado"],
   calibration_changed: ["The calibration of {sensor} was changed", "A calibração de {sensor} foi alterada"],
+  infrared_received: ["{sensor} heard a remote control", "{sensor} ouviu um controle remoto"],
+  infrared_sent: ["A command was sent by infrared", "Um comando foi enviado por infravermelho"],
   mqtt_unwelcome: ["The MQTT broker does not let us in", "O broker MQTT não nos deixa entrar"],
   mqtt_not_taken: ["The MQTT broker does not take everything", "O broker MQTT não aceita tudo"],
   mqtt_twin: ["Another station publishes as this one", "Outra estação publica como se fosse esta"],

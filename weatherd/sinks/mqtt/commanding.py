@@ -6,12 +6,22 @@ from typing import Protocol
 
 from weatherd.errors import WeatherdError
 from weatherd.ports import Clock
-from weatherd.sinks.mqtt.commands import Allowance, BadCommand, Command, answer, parse, response_topic, shown
+from weatherd.sinks.mqtt.commands import (
+    BURST_MAX,
+    PERIOD_S,
+    BadCommand,
+    Command,
+    answer,
+    parse,
+    response_topic,
+    shown,
+)
 from weatherd.sinks.mqtt.connection import Received
 from weatherd.sinks.mqtt.messages import Message
 from weatherd.sinks.mqtt.port import StationNow
 from weatherd.sinks.mqtt.telling import Teller
 from weatherd.sinks.mqtt.topics import Topics
+from weatherd.throttling import Allowance
 
 WORK_S_MAX = 10.0
 """For one command."""
@@ -41,23 +51,26 @@ class Commander:
         self._topics = topics
         self._clock = clock
         self._teller = teller
-        self._allowance = Allowance(clock.boottime_s())
+        self._allowance = Allowance(clock.boottime_s(), BURST_MAX, PERIOD_S)
+
+    def lets_in(self, request: Received, *, is_busy: bool) -> bool:
+        """Tell whether a command is to be followed; one that comes too soon is answered by nothing but the log."""
+        if request.is_retained:
+            self._teller.refused(shown(request.payload), "it is retained: nobody knows when it was meant")
+            return False
+        if is_busy or not self._allowance.take(self._clock.boottime_s()):
+            self._teller.refused(shown(request.payload), "too many in too short a time")
+            return False
+        return True
 
     async def follow(self, request: Received, send: Send) -> None:
         """
-        Follow a command, and answer; one that comes too soon after others is answered by nothing but the log.
+        Follow a command that was let in, and answer.
 
         Raises:
             Unreachable: If the answer finds no connection.
         """
-        what = shown(request.payload)
-        if request.is_retained:
-            self._teller.refused(what, "it is retained: nobody knows when it was meant")
-            return
-        if not self._allowance.take(self._clock.boottime_s()):
-            self._teller.refused(what, "too many in too short a time")
-            return
-        body = await self._outcome(request.payload, what)
+        body = await self._outcome(request.payload, shown(request.payload))
         topic = response_topic(self._topics, request.response_topic)
         await send([Message(topic, body)], correlation=request.correlation)
 
@@ -76,6 +89,10 @@ class Commander:
     async def _do(self, command: Command) -> int:
         if command.command == "requeue":
             return await self._station.requeue()
+        if command.command == "infrared":
+            assert command.name is not None
+            await self._station.send_infrared(command.name)
+            return 1
         try:
             return await self._station.report(command.sensor)
         except KeyError:

@@ -4,8 +4,9 @@ Commands: what may be asked, how often, and what is answered. Pure.
     report                                       every sensor's observation now, though its report period is not over
     {"command": "report", "sensor": "garden"}    the same of one sensor
     requeue                                      what is in quarantine is tried again
+    {"command": "infrared", "name": "tv_power"}  a command of the configuration is sent by infrared
 
-Off by default. Whoever may publish on the command topic may do these two things, and nothing else.
+Off by default. Whoever may publish on the command topic may do these three things, and nothing else.
 """
 
 from typing import Literal
@@ -25,33 +26,20 @@ PERIOD_S = 1.0
 
 SHOWN_LENGTH_MAX = 60
 
+RESPONSE_LENGTH_MAX = 64
+"""Characters below our response topic: brokers end the connection of who publishes on one of too many levels."""
+
 
 class Command(msgspec.Struct, forbid_unknown_fields=True):
-    """What is wanted; `sensor` goes only with a report."""
+    """What is wanted; `sensor` goes only with a report, and `name` with infrared."""
 
-    command: Literal["report", "requeue"]
+    command: Literal["report", "requeue", "infrared"]
     sensor: str | None = None
+    name: str | None = None
 
 
 class BadCommand(ValueError):
     """Tell whoever asked what is wrong with it."""
-
-
-class Allowance:
-    """How many commands are still let through: a few at once, and then one a period."""
-
-    def __init__(self, now_s: float) -> None:
-        self._left = float(BURST_MAX)
-        self._at_s = now_s
-
-    def take(self, now_s: float) -> bool:
-        """Take one; tell whether there was one."""
-        self._left = min(BURST_MAX, self._left + (now_s - self._at_s) / PERIOD_S)
-        self._at_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 def parse(payload: bytes) -> Command:
@@ -68,9 +56,11 @@ def parse(payload: bytes) -> Command:
     try:
         command = msgspec.json.decode(payload, type=Command)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadCommand(f"neither report nor requeue, nor JSON with one of them under command: {error}") from None
+        raise BadCommand(f"neither report nor requeue, nor JSON with a command: {error}") from None
     if command.sensor is not None and command.command != "report":
         raise BadCommand("sensor goes only together with report")
+    if (command.name is not None) is not (command.command == "infrared"):
+        raise BadCommand("name goes with infrared, and infrared with a name")
     return command
 
 
@@ -85,8 +75,9 @@ def response_topic(topics: Topics, wanted: str | None) -> str:
 
     Anywhere else we could be made to publish what the one who asks may not publish himself.
     """
-    is_ours = wanted is not None and (wanted == topics.response or wanted.startswith(f"{topics.response}/"))
-    return wanted if wanted is not None and is_ours and not set(wanted) & set("+#\0") else topics.response
+    below = (wanted or "").removeprefix(f"{topics.response}/")
+    is_ours = below != (wanted or "") and len(below) <= RESPONSE_LENGTH_MAX and below.isprintable()
+    return f"{topics.response}/{below}" if is_ours and below and not set(below) & set("+#") else topics.response
 
 
 def answer(command: str, *, count: int | None = None, error: str = "") -> bytes:

@@ -2,8 +2,9 @@
 What Home Assistant is told of the station: one retained message for all of it, by device.
 
 Each quantity is an entity with a topic of its own, since any message on a topic keeps all its entities from expiring,
-and is available only while the station and its sensor are. Names are English: Home Assistant translates no names that
-come over MQTT, and everybody may rename an entity there.
+and is available only while the station and its sensor are. State and attributes come from one message: of two, Home
+Assistant makes two states, and keeps both; in the first an old value stands beside the new attributes. Names are
+English: Home Assistant translates no names that come over MQTT, and everybody may rename an entity there.
 
 Source:
     Home Assistant, ``homeassistant/components/mqtt``: discovery.py, schemas.py, sensor.py, of 2026.11 and 2025.1.
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 from weatherd.model import QUANTITIES, Station
 from weatherd.sinks.mqtt.faces import face_of
+from weatherd.sinks.mqtt.port import InfraredNow
 from weatherd.sinks.mqtt.topics import Topics
 
 Config = dict[str, Any]
@@ -36,9 +38,16 @@ class Shown(NamedTuple):
     expire_after_s: float
 
 
-def discovery(station: Station, version: str, topics: Topics, sensors: Sequence[Shown]) -> Config:
+def discovery(
+    station: Station,
+    version: str,
+    topics: Topics,
+    sensors: Sequence[Shown],
+    infrared: InfraredNow = InfraredNow(),  # noqa: B008  -- immutable
+) -> Config:
     """Return what is told of a station."""
     components: Config = dict(_diagnostics(station.id, topics))
+    components |= _infrared(station.id, topics, infrared)
     for sensor in sensors:
         for quantity in sorted(sensor.quantities):
             components[_key(sensor.name, quantity)] = _entity(station.id, topics, sensor, quantity)
@@ -56,29 +65,32 @@ def discovery(station: Station, version: str, topics: Topics, sensors: Sequence[
     }
 
 
-def remembered(before: Config, sensors: Mapping[str, Collection[str] | None]) -> Mapping[str, set[str]]:
+def may_observe(quantity: str, measured: Collection[str] | None) -> bool:
     """
-    Return what an earlier discovery told that still may be observed, though it was not since the start.
+    Tell whether a sensor may observe a quantity.
+
+    Args:
+        quantity: One that it has observed, maybe with an earlier configuration.
+        measured: The quantities that the configuration lets it measure; None if it does not tell. What is derived from
+            them depends on the weather, and may be observed in any case.
+    """
+    return measured is None or quantity in measured or quantity not in _MEASURED_ONLY
+
+
+def remembered(before: Config, sensors: Collection[str]) -> Mapping[str, set[str]]:
+    """
+    Return what an earlier discovery told, for it was not all observed since the start.
 
     Args:
         before: The earlier discovery.
-        sensors: By name, the quantities that the configuration lets it measure; None if it does not tell. What is
-            derived from them depends on the weather, and is remembered in any case.
+        sensors: The names of those that are configured now.
 
     Returns:
         By sensor, its quantities.
     """
     told = before.get("components")
     keys = set(told) if isinstance(told, dict) else set()
-    return {
-        sensor: {
-            quantity
-            for quantity in QUANTITIES
-            if _key(sensor, quantity) in keys
-            and (measured is None or quantity in measured or quantity not in _MEASURED_ONLY)
-        }
-        for sensor, measured in sensors.items()
-    }
+    return {sensor: {quantity for quantity in QUANTITIES if _key(sensor, quantity) in keys} for sensor in sensors}
 
 
 def emptied(before: Config, now: Config) -> Config | None:
@@ -99,8 +111,11 @@ _MEASURED_ONLY = frozenset(
         "air_pressure",
         "illuminance",
         "rainfall_amount",
+        "rainfall_amount_of_day",
+        "rainfall_rate",
         "surface_downwelling_shortwave_flux_in_air",
         "wind_speed",
+        "wind_speed_of_gust",
         "wind_from_direction",
     }
 )
@@ -113,6 +128,7 @@ def _key(sensor: str, quantity: str) -> str:
 
 def _entity(station_id: str, topics: Topics, sensor: Shown, quantity: str) -> Config:
     face = face_of(quantity)
+    together = topics.attributes(sensor.name, quantity)
     optional = {
         "device_class": face.device_class,
         "state_class": face.state_class,
@@ -125,8 +141,9 @@ def _entity(station_id: str, topics: Topics, sensor: Shown, quantity: str) -> Co
         "unique_id": f"weatherd.{station_id}.{sensor.name}.{quantity}",
         "default_entity_id": f"sensor.{_slug(station_id)}_{_slug(sensor.name)}_{quantity}",
         "name": f"{sensor.name} {face.name}",
-        "state_topic": topics.state(sensor.name, quantity),
-        "json_attributes_topic": topics.attributes(sensor.name, quantity),
+        "state_topic": together,
+        "value_template": "{{ value_json.state }}",
+        "json_attributes_topic": together,
         "suggested_display_precision": face.digits,
         "expire_after": round(sensor.expire_after_s),
         "availability": [{"topic": topics.availability}, {"topic": topics.available(sensor.name)}],
@@ -170,6 +187,36 @@ def _diagnostics(station_id: str, topics: Topics) -> Iterator[tuple[str, Config]
                 **fields,
             },
         )
+
+
+def _infrared(station_id: str, topics: Topics, infrared: InfraredNow) -> Config:
+    """Return the entities of the platform that there is since 2026.2; an earlier one refuses the whole message."""
+    receivers: Config = {
+        f"{sensor}.infrared": {
+            "platform": "infrared",
+            "schema": "receiver",
+            "unique_id": f"weatherd.{station_id}.{sensor}.infrared",
+            "default_entity_id": f"infrared.{_slug(station_id)}_{_slug(sensor)}",
+            "name": f"{sensor} infrared receiver",
+            "state_topic": topics.timings(sensor),
+            "availability": [{"topic": topics.availability}, {"topic": topics.available(sensor)}],
+            "availability_mode": "all",
+        }
+        for sensor in infrared.receivers
+    }
+    if not infrared.emits:
+        return receivers
+    return receivers | {
+        "infrared": {
+            "platform": "infrared",
+            "schema": "emitter",
+            "unique_id": f"weatherd.{station_id}.infrared",
+            "default_entity_id": f"infrared.{_slug(station_id)}",
+            "name": "infrared emitter",
+            "command_topic": topics.emit,
+            "availability": [{"topic": topics.availability}],
+        }
+    }
 
 
 def _slug(name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from weatherd.model import Observation, Station
+from weatherd.model import Heard, Observation, Station
 from weatherd.processing.documents import Document
 
 
@@ -33,6 +33,19 @@ class Fresh(NamedTuple):
 
     entries: Sequence[tuple[int, Document]]
     last_seq: int
+
+
+class InfraredNow(NamedTuple):
+    """
+    What Home Assistant may use.
+
+    Attributes:
+        receivers: The names of those that tell timings.
+        emits: Whether whatever it likes is sent for it.
+    """
+
+    receivers: Sequence[str] = ()
+    emits: bool = False
 
 
 class StationNow(Protocol):
@@ -85,6 +98,41 @@ class StationNow(Protocol):
 
         Raises:
             KeyError: If there is no such sensor.
+        """
+        ...
+
+    @property
+    def heard_count(self) -> int:
+        """The number of what was heard last; 0 if nothing was."""
+        ...
+
+    def heard(self, number: int) -> Sequence[Heard]:
+        """Return what was heard behind a number, as far as it is remembered."""
+        ...
+
+    async def wait_heard(self, number: int) -> None:
+        """Wait until something was heard behind a number."""
+        ...
+
+    def infrared(self) -> InfraredNow:
+        """Return which infrared is there for Home Assistant."""
+        ...
+
+    async def send_infrared(self, name: str) -> None:
+        """
+        Send a command of the configuration.
+
+        Raises:
+            InfraredError: If nothing was sent.
+        """
+        ...
+
+    async def send_timings(self, timings_us: Sequence[int], carrier_hz: int) -> None:
+        """
+        Send pulses and spaces in turn, in microseconds.
+
+        Raises:
+            InfraredError: If nothing was sent.
         """
         ...
 

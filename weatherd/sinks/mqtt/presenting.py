@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, remembered
+from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, may_observe, remembered
 from weatherd.sinks.mqtt.messages import Message
 from weatherd.sinks.mqtt.port import SensorNow, StationNow
 from weatherd.sinks.mqtt.topics import Topics, discovery_topic
@@ -39,7 +39,8 @@ class Presentation:
 
     def due(self) -> list[Message]:
         """Return the discovery, if something in it is new since it was told."""
-        known = {sensor.name: self._quantities(sensor) for sensor in self._station.sensors()}
+        known: dict[str, Any] = {sensor.name: self._quantities(sensor) for sensor in self._station.sensors()}
+        known[""] = self._station.infrared()
         if known == self._told:
             return []
         self._told = known
@@ -51,7 +52,7 @@ class Presentation:
             before = msgspec.json.decode(payload, type=Config)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return []
-        self._remembered = remembered(before, {one.name: one.measured for one in self._station.sensors()})
+        self._remembered = remembered(before, [one.name for one in self._station.sensors()])
         messages = self._messages(before)
         return messages if len(messages) > 1 else []
 
@@ -63,10 +64,12 @@ class Presentation:
 
     def _config(self) -> Config:
         sensors = [Shown(one.name, self._quantities(one), one.stale_s) for one in self._station.sensors()]
-        return discovery(self._station.station, self._station.version, self._topics, sensors)
+        station = self._station
+        return discovery(station.station, station.version, self._topics, sensors, station.infrared())
 
     def _quantities(self, sensor: SensorNow) -> Collection[str]:
-        return {*sensor.newest, *self._remembered.get(sensor.name, ())}
+        known = {*sensor.newest, *self._remembered.get(sensor.name, ())}
+        return {quantity for quantity in known if may_observe(quantity, sensor.measured)}
 
     def _message(self, config: Config) -> Message:
         return Message(self.topic, _encoder.encode(config), is_retained=True, expires=False)

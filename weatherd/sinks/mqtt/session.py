@@ -6,28 +6,39 @@ Everything is told by one loop, in this order, so that nobody hears of a value b
     online, sensors' availability, discovery, status     when the connection is made, and when they change
     the current values                                   when the connection is made, and after Home Assistant's birth
     what the journal takes                               as it comes
+    what is heard by infrared                            at once, or never
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
 from weatherd.errors import JournalError, SinkError, Unwelcome
-from weatherd.model import Observation
 from weatherd.ports import Clock
-from weatherd.processing.documents import DATASET_EVENT, DATASET_OBSERVATION, Document
-from weatherd.sampling.newest import recalled
+from weatherd.processing.documents import Document
 from weatherd.sinks.mqtt.answers import refused_message
 from weatherd.sinks.mqtt.commanding import Commander
+from weatherd.sinks.mqtt.commands import BURST_MAX
 from weatherd.sinks.mqtt.connection import Connection, Received
+from weatherd.sinks.mqtt.emitting import Emitter
 from weatherd.sinks.mqtt.ledger import Ledger
-from weatherd.sinks.mqtt.messages import OFFLINE, Message, availability, happened, observed
+from weatherd.sinks.mqtt.messages import (
+    OFFLINE,
+    Message,
+    availability,
+    current,
+    fresh,
+    heard_key,
+    heard_timings,
+    run_of,
+)
 from weatherd.sinks.mqtt.port import SensorNow, StationNow
 from weatherd.sinks.mqtt.presenting import Presentation
 from weatherd.sinks.mqtt.telling import Teller
 from weatherd.sinks.mqtt.topics import Topics
+from weatherd.throttling import Allowance
 from weatherd.waiting import first_of
 
 LOOK_PERIOD_S = 1.0
@@ -45,6 +56,15 @@ BIRTH_DELAY_S_MAX = 5.0
 SETTLE_S = 2.0
 """For Home Assistant to subscribe, between discovery and the current values, which are not retained."""
 
+HEARD_BURST_MAX, HEARD_PERIOD_S = 50, 0.1
+"""Messages of what is heard by infrared that may go out at once, and then one in each of these; others are left out."""
+
+AT_ONCE_MAX = 20
+"""Entries that are published together: over a slow line each would else wait for the answer to the one before it."""
+
+DUE_MAX = 1000
+"""Messages that wait to be said in answer to others'."""
+
 ALIVE = b"online"
 
 
@@ -59,6 +79,7 @@ class Session:
         birth: Home Assistant's birth topic; None without Home Assistant.
         presentation: Tells it of the station; None likewise.
         commander: Follows commands; None if they are off.
+        emitter: Sends by infrared for Home Assistant; None without it.
         ledger: Keeps count.
         teller: Where people hear of it.
         clock: The station's clock.
@@ -74,6 +95,7 @@ class Session:
         birth: str | None,
         presentation: Presentation | None,
         commander: Commander | None,
+        emitter: Emitter | None,
         ledger: Ledger,
         teller: Teller,
         clock: Clock,
@@ -85,12 +107,17 @@ class Session:
         self._birth = birth
         self._presentation = presentation
         self._commander = commander
+        self._emitter = emitter
+        self._heard_number = station.heard_count
+        self._heard_allowance = Allowance(clock.boottime_s(), HEARD_BURST_MAX, HEARD_PERIOD_S)
         self._ledger = ledger
         self._teller = teller
         self._clock = clock
         self._uniform = uniform
         self._there: dict[str, bool] = {}
         self._due: list[Message] = []
+        self._commands: asyncio.Queue[Received] = asyncio.Queue(BURST_MAX)
+        self._signals: asyncio.Queue[Received] = asyncio.Queue(BURST_MAX)
         self._birth_due_s: float | None = None
         self._values_due_s: float | None = None
         self._status_due_s = 0.0
@@ -107,8 +134,7 @@ class Session:
             Unwelcome: When the broker ends it for good.
         """
         self._ledger.begin(self._station.last_seq)
-        wanted = list(self._subscriptions())
-        for topic in await self._connection.subscribe(wanted):
+        for topic in await self._connection.subscribe(list(self._subscriptions())):
             self._teller.not_heard(topic)
         if self._presentation is not None:
             self._presentation.forget()
@@ -117,6 +143,10 @@ class Session:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
+                if self._commander is not None:
+                    group.create_task(self._follow(self._commander))
+                if self._emitter is not None:
+                    group.create_task(self._emit(self._emitter))
                 group.create_task(self._tell())
         except ExceptionGroup as failures:  # a connection that ends is noticed by both
             ended, mistakes = failures.split(SinkError)
@@ -136,6 +166,10 @@ class Session:
 
     async def send(self, messages: Sequence[Message], *, correlation: bytes | None = None) -> bool:
         """Publish; tell whether the broker has taken everything. Raises Unreachable."""
+        return not await self._publish(messages, correlation)
+
+    async def _publish(self, messages: Sequence[Message], correlation: bytes | None = None) -> Collection[str]:
+        """Publish; return the topics on which the broker has not taken everything. Raises Unreachable."""
         refusals = await self._connection.send(messages, correlation=correlation)
         refused = {refusal.topic for refusal in refusals}
         for message in messages:
@@ -145,7 +179,7 @@ class Session:
             error = refused_message(self._connection.shown, refusal)
             self._ledger.not_taken(refusal.topic, error)
             self._teller.not_taken(refusal.topic, error)
-        return not refusals
+        return refused
 
     def _subscriptions(self) -> Iterator[str]:
         yield self._topics.availability
@@ -156,6 +190,8 @@ class Session:
             yield self._presentation.topic
         if self._commander is not None:
             yield self._topics.command
+        if self._emitter is not None:
+            yield self._topics.emit
 
     async def _tell(self) -> None:
         while True:
@@ -166,13 +202,15 @@ class Session:
                 await self.send(messages)
             if self._is_due(self._values_due_s):
                 self._values_due_s = None
-                await self.send(list(self._current(sensors)))
+                await self.send(list(current(self._topics, sensors, self._clock.now_ms())))
+            await self._tell_heard()
             try:
                 await self._tell_fresh(sensors)
             except JournalError:  # `weatherd status` tells it
                 await self._clock.sleep(LOOK_PERIOD_S)
             await first_of(
                 self._station.wait_beyond(self._ledger.position),
+                self._station.wait_heard(self._heard_number),
                 self._stirred.wait(),
                 self._clock.sleep(LOOK_PERIOD_S),
             )
@@ -210,59 +248,74 @@ class Session:
             self._synchronized = synchronized
             yield Message(self._topics.status, msgspec.json.encode(status))
 
-    def _current(self, sensors: Mapping[str, SensorNow]) -> Iterator[Message]:
-        """Yield what is still the newest that there can be: what is older is not told as if it were new."""
-        now_ms = self._clock.now_ms()
-        for sensor in sensors.values():
-            newest = {id(one): one for one in sensor.newest.values()}
-            for observation in sorted(newest.values(), key=lambda one: one.observed_at_ms):
-                if now_ms - observation.observed_at_ms <= sensor.current_s * 1000:
-                    yield from observed(self._topics, observation)
-
     async def _tell_fresh(self, sensors: Mapping[str, SensorNow]) -> None:
         ledger = self._ledger
         last_seq = self._station.last_seq
         ledger.position = min(ledger.position, last_seq)  # another journal is in its place
         ledger.position = max(ledger.position, last_seq - FRESH_MAX)
         while ledger.position < last_seq:
-            fresh = await self._station.fresh(ledger.position + 1)
-            for seq, document in fresh.entries:
-                messages = list(self._messages(document, sensors))
-                if messages and await self.send(messages):
-                    ledger.published(seq)
-                ledger.position = seq
-            ledger.position = fresh.last_seq
+            read = await self._station.fresh(ledger.position + 1)
+            for start in range(0, len(read.entries), AT_ONCE_MAX):
+                await self._tell_entries(read.entries[start : start + AT_ONCE_MAX], sensors)
+            ledger.position = read.last_seq
             self._went_on.set()
 
-    def _messages(self, document: Document, sensors: Mapping[str, SensorNow]) -> Iterator[Message]:
-        """Yield nothing for what is not fresh: of a source that tells old times, or of a sensor that is gone."""
-        if document.event.dataset == DATASET_EVENT:
-            yield happened(self._topics, document)
-        elif document.event.dataset == DATASET_OBSERVATION:
-            observation = recalled(document)
-            sensor = sensors.get(observation.sensor)
-            if sensor is not None and self._is_fresh(observation, sensor):
-                yield from observed(self._topics, observation)
+    async def _tell_heard(self) -> None:
+        messages: list[Message] = []
+        for heard in self._station.heard(self._heard_number):
+            self._heard_number = heard.number
+            if self._heard_allowance.take(self._clock.boottime_s()):
+                tell = heard_timings if heard.infrared.timings_us else heard_key
+                messages.append(tell(self._topics, heard))
+        if messages:
+            await self.send(messages)
 
-    def _is_fresh(self, observation: Observation, sensor: SensorNow) -> bool:
-        return self._clock.now_ms() - observation.observed_at_ms <= sensor.stale_s * 1000
+    async def _tell_entries(self, entries: Sequence[tuple[int, Document]], sensors: Mapping[str, SensorNow]) -> None:
+        now_ms = self._clock.now_ms()
+        told = [(seq, list(fresh(self._topics, document, sensors, now_ms))) for seq, document in entries]
+        messages = [message for _, of_one in told for message in of_one]
+        refused = await self._publish(messages) if messages else ()
+        for seq, of_one in told:
+            if of_one and not any(message.topic in refused for message in of_one):
+                self._ledger.published(seq)
+            self._ledger.position = seq
 
     async def _listen(self) -> None:
         async for message in self._connection.messages():
-            await self._hear(message)
-            self._stirred.set()
+            self._hear(message)
 
-    async def _hear(self, message: Received) -> None:
+    async def _follow(self, commander: Commander) -> None:
+        """Follow commands beside all else: one that takes its time makes us deaf to nobody."""
+        while True:
+            await commander.follow(await self._commands.get(), self.send)
+
+    async def _emit(self, emitter: Emitter) -> None:
+        """Send by infrared, beside all else as well."""
+        while True:
+            await emitter.follow(await self._signals.get())
+
+    def _say_soon(self, messages: Sequence[Message]) -> None:
+        """Have something said by the loop that says everything; the same once, however often it is asked for."""
+        for message in messages:
+            if message not in self._due and len(self._due) < DUE_MAX:
+                self._due.append(message)
+        self._stirred.set()
+
+    def _hear(self, message: Received) -> None:
         topics, presentation = self._topics, self._presentation
         if self._commander is not None and message.topic == topics.command:
-            await self._commander.follow(message, self.send)
+            if self._commander.lets_in(message, is_busy=self._commands.full()):
+                self._commands.put_nowait(message)
+        elif self._emitter is not None and message.topic == topics.emit:
+            if self._emitter.lets_in(message, is_busy=self._signals.full()):
+                self._signals.put_nowait(message)
         elif message.topic == topics.status:
             self._hear_status(message)
         elif message.topic.endswith("/availability"):
             self._hear_availability(message)
         elif presentation is not None and message.topic == presentation.topic:
             if message.is_retained:
-                self._due += presentation.take_back(message.payload)
+                self._say_soon(presentation.take_back(message.payload))
         elif message.topic == self._birth and message.payload == ALIVE and not message.is_retained:
             self._birth_due_s = self._clock.boottime_s() + self._uniform(0.0, BIRTH_DELAY_S_MAX)
 
@@ -272,18 +325,15 @@ class Session:
         if topic == self._topics.availability:
             if message.payload == OFFLINE and not message.is_retained:
                 self._teller.corrected(topic)
-                self._due.append(availability(topic, is_there=True))
+                self._say_soon([availability(topic, is_there=True)])
         elif message.is_retained and message.payload:
             known = {self._topics.available(sensor.name) for sensor in self._station.sensors()}
             if topic not in known:
-                self._due.append(Message(topic, b"", is_retained=True, expires=False))
+                self._say_soon([Message(topic, b"", is_retained=True, expires=False)])
 
     def _hear_status(self, message: Received) -> None:
-        try:
-            run_id = msgspec.json.decode(message.payload, type=_Run).run_id
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return
-        if run_id == self._station.run_id or message.is_retained:
+        run_id = run_of(message.payload)
+        if run_id in {None, self._station.run_id} or message.is_retained:
             return
         error = Unwelcome(
             f"another weatherd publishes on {self._topics.base} as well: its run is {run_id[:16]!r}",
@@ -292,7 +342,4 @@ class Session:
         self._ledger.twin(error, self._clock.boottime_s())
         if self._teller.twin(run_id[:16], error):
             self._status_due_s = 0.0  # it has to hear of us, too
-
-
-class _Run(msgspec.Struct):
-    run_id: str
+            self._stirred.set()

@@ -19,8 +19,10 @@ import structlog
 from weatherd.errors import SinkError, Unreachable, Unwelcome
 from weatherd.happenings import Happenings
 from weatherd.ports import Clock
+from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.commanding import Commander
-from weatherd.sinks.mqtt.connection import Address, Connection
+from weatherd.sinks.mqtt.connection import Connection
+from weatherd.sinks.mqtt.emitting import Emitter
 from weatherd.sinks.mqtt.ledger import Ledger
 from weatherd.sinks.mqtt.messages import Message, availability
 from weatherd.sinks.mqtt.port import StationNow
@@ -62,6 +64,7 @@ class MqttSink:
         happenings: For what only a person can mend.
         delays: Makes the delays between attempts at a broker that does not answer.
         delays_unwelcome: Makes those between attempts at one that wants other settings.
+        connect: Makes a connection that is not open yet; tests pass their own.
     """
 
     name = NAME
@@ -78,6 +81,7 @@ class MqttSink:
         happenings: Happenings,
         delays: Callable[[], Iterator[float]],
         delays_unwelcome: Callable[[], Iterator[float]],
+        connect: Callable[[Address, str, Message], Connection] = Connection,
     ) -> None:
         self.attempt_next_s: float | None = None
         self.error_since_ms: int | None = None
@@ -86,7 +90,9 @@ class MqttSink:
         self._topics = topics
         self._station = station
         self._clock = clock
-        self._teller = Teller(log, happenings)
+        self._connect = connect
+        self._connected_s: float | None = None
+        self._teller = Teller(log, happenings, clock)
         self._new_delays = delays
         self._delays_unwelcome = delays_unwelcome()
         self._error: SinkError | None = None
@@ -96,6 +102,7 @@ class MqttSink:
         prefix = wishes.discovery_prefix
         self._birth = None if prefix is None else birth_topic(prefix)
         self._presentation = None if prefix is None else Presentation(station, topics, prefix)
+        self._emitter = Emitter(station, self._teller)
         self._commander = Commander(station, topics, clock, self._teller) if wishes.commands else None
 
     @property
@@ -117,12 +124,12 @@ class MqttSink:
         """Keep a connection until cancelled."""
         delays = self._new_delays()
         while True:
-            began_s = self._clock.boottime_s()
+            self._connected_s = None
             try:
                 await self._live()
             except (Unreachable, Unwelcome) as error:
                 self._went_down(error)
-            if self._clock.boottime_s() - began_s >= HEALTHY_S:
+            if self._was_healthy():
                 delays = self._new_delays()
             delay_s = next(self._delays_unwelcome if isinstance(self._error, Unwelcome) else delays)
             self.attempt_next_s = self._clock.boottime_s() + delay_s
@@ -165,15 +172,15 @@ class MqttSink:
 
     async def _live(self) -> None:
         """Connect, and talk until the connection ends."""
-        connection = Connection(
-            self._address, self._client_id(), availability(self._topics.availability, is_there=False)
-        )
+        will = availability(self._topics.availability, is_there=False)
+        connection = self._connect(self._address, self._client_id(), will)
         try:
             await connection.open()
         except SinkError as error:
             self._attempts[error.reason] += 1
             raise
         self._attempts["connected"] += 1
+        self._connected_s = self._clock.boottime_s()
         self._came_up()
         session = Session(
             connection,
@@ -182,6 +189,7 @@ class MqttSink:
             birth=self._birth,
             presentation=self._presentation,
             commander=self._commander,
+            emitter=None if self._presentation is None or not self._station.infrared().emits else self._emitter,
             ledger=self.ledger,
             teller=self._teller,
             clock=self._clock,
@@ -198,6 +206,9 @@ class MqttSink:
         finally:
             self._session = None
             connection.drop()
+
+    def _was_healthy(self) -> bool:
+        return self._connected_s is not None and self._clock.boottime_s() - self._connected_s >= HEALTHY_S
 
     def _client_id(self) -> str:
         again = f"-{self._takeovers_count}" if self._takeovers_count else ""

@@ -4,6 +4,14 @@ import structlog
 
 from weatherd.errors import SinkError, Unwelcome
 from weatherd.happenings import Happenings
+from weatherd.ports import Clock
+from weatherd.throttling import ThrottledLog
+
+EVENT_PERIOD_S = 3600.0
+"""A broker that wants other settings now and then is an event no more often than this."""
+
+BURST = 10
+"""Lines in the log of one kind, in a minute, of what others can bring about a thousand times a second."""
 
 NAMED_MAX = 100
 """Runs, and topics, that are remembered as told."""
@@ -16,21 +24,27 @@ class Teller:
     Args:
         log: Where people read.
         happenings: For what only a person can mend.
+        clock: The station's clock.
     """
 
-    def __init__(self, log: structlog.typing.FilteringBoundLogger, happenings: Happenings) -> None:
+    def __init__(self, log: structlog.typing.FilteringBoundLogger, happenings: Happenings, clock: Clock) -> None:
         self._log = log
+        self._throttled = ThrottledLog(log, clock, burst=BURST)
         self._happenings = happenings
+        self._clock = clock
+        self._event_next_s: dict[str, float] = {}  # by what is wrong: a few sentences of ours
         self._told: set[str] = set()
 
     def lost(self, error: SinkError) -> None:
         """Tell that there is no connection, or none now for another reason."""
-        if isinstance(error, Unwelcome):
+        now_s = self._clock.boottime_s()
+        if isinstance(error, Unwelcome) and now_s >= self._event_next_s.get(error.sentence, 0.0):
+            self._event_next_s[error.sentence] = now_s + EVENT_PERIOD_S
             self._happenings.tell(
                 "mqtt.unwelcome", "mqtt_unwelcome", str(error), reason=error.reason, code=error.code, hint=error.hint
             )
         else:
-            self._log.warning("mqtt.lost", message=str(error), code=error.code, hint=error.hint)
+            self._throttled.warning("mqtt.lost", str(error), code=error.code, hint=error.hint)
 
     def found(self, shown: str) -> None:
         """Tell that there is a connection again."""
@@ -47,7 +61,7 @@ class Teller:
         """Tell, once for each topic, that the broker does not let us subscribe."""
         if self._is_new(f"subscription {topic}"):
             message = f"the broker does not let us subscribe to {topic}"
-            self._log.warning("mqtt.not_heard", message=message, hint="allow it in its access list: docs/mqtt.md")
+            self._log.warning("mqtt.not_heard", message=message, hint="allow it in its access list: docs/fleet.md")
 
     def twin(self, run_id: str, error: SinkError) -> bool:
         """Tell, once for each of them, that another daemon publishes as this station; tell you whether it was news."""
@@ -58,7 +72,7 @@ class Teller:
 
     def corrected(self, topic: str) -> None:
         """Tell that somebody, or a last will that came late, said that we are gone."""
-        self._log.info("mqtt.corrected", message=f"{topic} said offline while we are there; it says online again")
+        self._throttled.warning("mqtt.corrected", f"{topic} said offline while we are there; it says online again")
 
     def commanded(self, command: str, outcome: str) -> None:
         """Tell what was asked, and what became of it."""
@@ -66,7 +80,7 @@ class Teller:
 
     def refused(self, command: str, why: str) -> None:
         """Tell that a command was not followed."""
-        self._log.warning("mqtt.command_refused", message=f"command {command}: {why}")
+        self._throttled.warning("mqtt.command_refused", f"command {command}: {why}")
 
     def removed(self, count: int) -> None:
         """Tell that Home Assistant was asked to forget entities."""

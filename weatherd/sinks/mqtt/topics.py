@@ -46,6 +46,19 @@ class Topics(NamedTuple):
         """Documents that are old when they are sent."""
         return f"{self.base}/backlog"
 
+    @property
+    def emit(self) -> str:
+        """What Home Assistant lets us send by infrared."""
+        return f"{self.base}/infrared"
+
+    def key(self, sensor: str) -> str:
+        """Return the topic of the keys that a receiver of infrared hears."""
+        return f"{self.base}/{sensor}/key"
+
+    def timings(self, sensor: str) -> str:
+        """Return the topic of the pulses that a receiver of infrared hears."""
+        return f"{self.base}/{sensor}/timings"
+
     def available(self, sensor: str) -> str:
         """Return the topic that tells whether a sensor is there."""
         return f"{self.base}/{sensor}/availability"

@@ -1,0 +1,151 @@
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.end_to_end.stations import eventually
+from weatherd.errors import InfraredUnavailable
+from weatherd.model import Infrared
+from weatherd.sensors.infrared import InfraredReceiver
+from weatherd.testing import nec
+from weatherd.testing.lirc import Device, SimulatedLirc
+
+POWER = 0x40BF
+NAMES = {("nec", POWER): "tv_power"}
+STRANGE = [3000, 1500, 400, 400, 400, 1200, 400]
+
+
+def receiver(devices: SimulatedLirc, *, device: str = "auto", raw: bool = False) -> InfraredReceiver:
+    return InfraredReceiver(devices, "remote", device=device, raw=raw, names=NAMES)
+
+
+@asynccontextmanager
+async def heard(devices: SimulatedLirc, *, raw: bool = False) -> AsyncIterator[list[Infrared]]:
+    """Listen, and give what is heard."""
+    told: list[Infrared] = []
+    listening = receiver(devices, raw=raw)
+    await listening.open()
+    running = asyncio.create_task(listening.run(told.append))
+    await asyncio.sleep(0)
+    try:
+        yield told
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await listening.close()
+
+
+async def test_a_key_is_told_with_its_name_and_its_repeats() -> None:
+    """What the configuration may send is known when a remote says it; another key has no name."""
+    devices = SimulatedLirc.phat()
+    ear = devices.devices["/dev/lirc1"]
+    async with heard(devices) as told:
+        for message in (nec.encode(POWER), nec.REPEAT_US, nec.encode(0x0102)):
+            ear.hear(message)
+        await eventually(lambda: len(told) == 3)
+    assert told == [
+        Infrared("nec", "0x40bf", 0, "tv_power"),
+        Infrared("nec", "0x40bf", 1, "tv_power"),
+        Infrared("nec", "0x0102"),
+    ]
+
+
+async def test_without_raw_what_no_decoder_knows_is_not_told() -> None:
+    """A lamp, or a remote of another make, makes no word."""
+    devices = SimulatedLirc.phat()
+    async with heard(devices) as told:
+        devices.devices["/dev/lirc1"].hear(STRANGE)
+        devices.devices["/dev/lirc1"].hear(nec.encode(POWER))
+        await eventually(lambda: bool(told))
+    assert [one.scancode for one in told] == ["0x40bf"]
+
+
+async def test_with_raw_the_pulses_are_told_and_what_is_unknown_is_called_so() -> None:
+    """Those of a key that was decoded have no protocol: the key is told by itself, before."""
+    devices = SimulatedLirc.phat()
+    async with heard(devices, raw=True) as told:
+        for message in (nec.encode(POWER), STRANGE, nec.REPEAT_US):
+            devices.devices["/dev/lirc1"].hear(message)
+            count = len(told) + (1 if message is STRANGE else 2)
+            await eventually(lambda count=count: len(told) == count)
+    assert told == [
+        Infrared("nec", "0x40bf", 0, "tv_power"),
+        Infrared("", timings_us=list(nec.encode(POWER))),
+        Infrared("unknown", timings_us=STRANGE),
+        Infrared("nec", "0x40bf", 1, "tv_power"),
+        Infrared("", timings_us=list(nec.REPEAT_US)),
+    ]
+
+
+async def test_with_raw_each_decoder_that_is_off_makes_its_remotes_unknown() -> None:
+    """So a remote can be used whose protocol the kernel does not have."""
+    devices = SimulatedLirc.phat()
+    devices.devices["/dev/lirc1"].protocols.clear()
+    async with heard(devices, raw=True) as told:
+        devices.devices["/dev/lirc1"].hear(nec.encode(POWER))
+        await eventually(lambda: bool(told))
+    assert told == [Infrared("unknown", timings_us=list(nec.encode(POWER)))]
+
+
+async def test_a_device_that_has_gone_is_told_and_may_come_back() -> None:
+    """What waits for it ends with an error at once, and it can be opened again when it is there."""
+    devices = SimulatedLirc.phat()
+    ear = devices.devices["/dev/lirc1"]
+    listening = receiver(devices, raw=True)
+    await listening.open()
+    running = asyncio.create_task(listening.run(lambda _: None))
+    await asyncio.sleep(0)
+    ear.unplug()
+    with pytest.raises(InfraredUnavailable, match="/dev/lirc1 cannot be used: No such device"):
+        await asyncio.wait_for(running, 5)
+    with pytest.raises(InfraredUnavailable):
+        await listening.open()
+    ear.is_registered = True
+    await listening.open()
+    await listening.close()
+    await listening.close()
+
+
+@pytest.mark.parametrize(
+    ("devices", "raw", "message", "hint"),
+    [
+        (SimulatedLirc({}), False, "there is no infrared device", "dtoverlay=gpio-ir,gpio_pin=18"),
+        (
+            SimulatedLirc({"/dev/lirc0": Device(receives=False, sends=True)}),
+            False,
+            "/dev/lirc0: none of these hears",
+            "dtoverlay=gpio-ir,gpio_pin=18",
+        ),
+        (SimulatedLirc({"/dev/lirc0": Device(decodes=True)}), True, "none of these tells timings", "dtoverlay"),
+    ],
+)
+async def test_what_is_missing_is_told_with_the_way_to_mend_it(
+    devices: SimulatedLirc,
+    raw: bool,  # noqa: FBT001
+    message: str,
+    hint: str,
+) -> None:
+    """No device, one that only sends, and one that decodes by itself where pulses are wanted."""
+    with pytest.raises(InfraredUnavailable, match=message) as raised:
+        await receiver(devices, raw=raw).open()
+    assert hint in raised.value.hint
+
+
+async def test_a_device_that_decodes_by_itself_tells_keys() -> None:
+    """A receiver of a USB box has scancodes and no pulses."""
+    device = Device(decodes=True)
+    async with heard(SimulatedLirc({"/dev/lirc0": device})) as told:
+        device.hear(nec.encode(POWER))
+        await eventually(lambda: bool(told))
+    assert told == [Infrared("nec", "0x40bf", 0, "tv_power")]
+
+
+async def test_who_may_not_is_told_of_the_group() -> None:
+    """The device belongs to video."""
+    device = Device()
+    device.refusal = errno.EACCES
+    with pytest.raises(InfraredUnavailable, match="Permission denied") as raised:
+        await receiver(SimulatedLirc({"/dev/lirc0": device}), device="/dev/lirc0").open()
+    assert "usermod -aG video" in raised.value.hint

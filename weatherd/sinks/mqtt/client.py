@@ -1,0 +1,292 @@
+"""
+aiomqtt's client, and what it leaves to us.
+
+aiomqtt does not tell why the broker did not take a message, waits for a broker that has already hung up, sends what the
+broker has said it will not take, and keeps nobody from filling its inbox. `Client` adds these; so it knows aiomqtt from
+the inside, and setup.cfg names its version.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_SUCCESS
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from weatherd.sinks.mqtt.address import Address
+from weatherd.sinks.mqtt.answers import PACKET_TOO_LARGE, REFUSED_FROM, Refusal
+from weatherd.sinks.mqtt.messages import Message
+
+PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+"""Those that a scheme has where the url names none (IANA)."""
+
+PACKET_SIZE_MAX = 512 * 1024
+"""Bytes that a broker with MQTT 5 may send us in one packet: our discovery has to come back to us."""
+
+RECEIVED_SIZE_MAX = 4 * 1024 * 1024
+"""Bytes of the largest packet that is read at all: with MQTT 3.1.1 nobody tells the broker, which may send 256 MB."""
+
+INCOMING_MAX = 1000
+"""Messages that wait until we have read them, with as many bytes as one packet may have; more are dropped."""
+
+INCOMING_AT_ONCE_MAX = 16
+"""Messages that a broker with MQTT 5 may send us before we have acknowledged one."""
+
+UNANSWERED_MAX = 20
+"""Messages of ours on their way at once: paho's own limit; a broker with MQTT 5 may set a lower one."""
+
+ID_SIZE = 2
+"""Bytes of a packet identifier, at the beginning of a PUBACK (MQTT 5, section 3.4.2)."""
+
+HEADER_SIZE_MAX = 32
+"""Bytes of a packet beside topic, content and correlation data (MQTT 5, section 3.3)."""
+
+_silent = logging.getLogger("weatherd.sinks.mqtt")
+_silent.setLevel(logging.CRITICAL)  # what paho logs of a broken connection is told by our errors, once
+
+
+class _Sending:
+    """Messages on their way; done when the broker has answered to all."""
+
+    __slots__ = ("done", "mids", "refusals")
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.mids: dict[int, str] = {}
+        self.refusals: list[Refusal] = []
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """Messages that nobody has read yet: so many, and so many bytes; aiomqtt drops what finds no room."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._size = 0
+
+    def _put(self, item: aiomqtt.Message) -> None:
+        self._size += len(item.payload)
+        super()._put(item)
+
+    def _get(self) -> aiomqtt.Message:
+        item: aiomqtt.Message = super()._get()
+        self._size -= len(item.payload)
+        return item
+
+    def full(self) -> bool:
+        """Tell whether there is no room."""
+        return super().full() or self._size > PACKET_SIZE_MAX
+
+
+class Client(aiomqtt.Client):
+    """
+    Connect, publish and listen.
+
+    Args:
+        address: Where to.
+        client_id: No other client may have it.
+        will: What the broker says for us when we are gone without a word.
+    """
+
+    def __init__(self, address: Address, client_id: str, will: Message | None) -> None:
+        parts = urlsplit(address.url)
+        is_tls = parts.scheme in {"mqtts", "wss"}
+        is_web = parts.scheme in {"ws", "wss"}
+        is_5 = address.is_version_5
+        super().__init__(
+            parts.hostname or "",
+            parts.port or PORTS[parts.scheme],
+            username=address.username,
+            password=address.password,
+            identifier=client_id,
+            logger=_silent,
+            protocol=aiomqtt.ProtocolVersion.V5 if is_5 else aiomqtt.ProtocolVersion.V311,
+            will=None if will is None else _will(will, address),
+            clean_session=None if is_5 else True,
+            clean_start=address.session_expiry_s == 0 if is_5 else MQTT_CLEAN_START_FIRST_ONLY,
+            transport="websockets" if is_web else "tcp",
+            websocket_path=(parts.path or "/mqtt") + (f"?{parts.query}" if parts.query else "") if is_web else None,
+            timeout=address.timeout_s,
+            keepalive=address.keep_alive_s,
+            queue_type=_Inbox,
+            max_queued_incoming_messages=INCOMING_MAX,
+            properties=_connect_properties(address) if is_5 else None,
+            tls_context=(address.ssl_context or ssl.create_default_context()) if is_tls else None,
+        )
+        self._client.connect_timeout = min(address.timeout_s, 5.0)
+        self._address = address
+        self._expiring = _expiring(address)
+        self._sendings: dict[int, _Sending] = {}
+        self._answers_count = 0
+        self._unknown_codes: dict[int, int] = {}
+        self._paho_receive = self._client._sock_recv  # noqa: SLF001
+        self._client._sock_recv = self._receive  # type: ignore[method-assign,assignment]  # noqa: SLF001
+        self._paho_acknowledge = self._client._handle_pubackcomp  # noqa: SLF001
+        self._client._handle_pubackcomp = self._acknowledge  # type: ignore[method-assign,assignment]  # noqa: SLF001
+        self._packet_size_max: int | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is somebody to say goodbye to."""
+        is_let_in = self._connected.done() and not self._connected.cancelled() and self._connected.exception() is None
+        return is_let_in and not self._disconnected.done()
+
+    async def send(self, messages: Sequence[Message], correlation: bytes | None) -> Sequence[Refusal]:
+        """
+        Publish all, and wait until each is answered, for as long as answers come: a slow broker is not a dead one.
+
+        Raises MqttError.
+        """
+        sending = _Sending()
+        try:
+            for message in messages:
+                self._send(message, sending, correlation)
+            answers_count = -1
+            while sending.mids and not self._disconnected.done() and answers_count != self._answers_count:
+                answers_count = self._answers_count
+                await asyncio.wait(
+                    [sending.done, self._disconnected],
+                    timeout=self.timeout,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+        finally:
+            for mid in sending.mids:
+                self._sendings.pop(mid, None)
+        if sending.mids and not sending.done.done():
+            gone = self._disconnected.exception() if self._disconnected.done() else TimeoutError()
+            raise aiomqtt.MqttError("Disconnected" if self._disconnected.done() else "Operation timed out") from gone
+        return sending.refusals
+
+    def _send(self, message: Message, sending: _Sending, correlation: bytes | None) -> None:
+        size = len(message.topic.encode()) + len(message.payload) + len(correlation or b"") + HEADER_SIZE_MAX
+        if self._packet_size_max is not None and size > self._packet_size_max:  # it would end the connection
+            sending.refusals.append(Refusal(message.topic, PACKET_TOO_LARGE, "Packet too large"))
+            return
+        info = self._client.publish(
+            message.topic, message.payload, 1, message.is_retained, self._properties_of(message, correlation)
+        )
+        if info.rc != MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttError("Disconnected") from (
+                self._disconnected.exception() if self._disconnected.done() else None
+            )
+        sending.mids[info.mid] = message.topic
+        self._sendings[info.mid] = sending
+
+    def _properties_of(self, message: Message, correlation: bytes | None) -> Properties | None:
+        if not self._address.is_version_5:
+            return None
+        if correlation is None:
+            return self._expiring if message.expires else None
+        properties = _expiring(self._address)
+        properties.CorrelationData = correlation
+        return properties
+
+    def abandon(self) -> None:
+        """Close the socket, whatever state it is in: aiomqtt leaves it open, and with its readers it would stay."""
+        self._client._reset_sockets()  # noqa: SLF001  -- there is no other way
+        if self._misc_task is not None:
+            self._misc_task.cancel()
+        for future in (self._connected, self._disconnected):
+            if future.done() and not future.cancelled():
+                future.exception()  # it has been told, or nobody wants to know
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
+    ) -> None:
+        self._packet_size_max = getattr(properties, "MaximumPacketSize", None)
+        # paho does not look at it, and its setter wants to be called before there is a connection.
+        self._client._max_inflight_messages = min(  # noqa: SLF001
+            self._client.max_inflight_messages, getattr(properties, "ReceiveMaximum", UNANSWERED_MAX)
+        )
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _receive(self, size: int) -> bytes:
+        """Receive some of a packet; paho asks for all that is left of it, and would keep all of it in memory."""
+        if size > RECEIVED_SIZE_MAX:
+            raise aiomqtt.MqttError(f"it sends {size:,} bytes in one packet")
+        return self._paho_receive(size)
+
+    def _acknowledge(self, command: Any) -> Any:
+        """
+        Hand a PUBACK on to paho, which ends the connection over a reason that it does not know.
+
+        Mosquitto says 0x95, packet too large, which is in paho's table for other packets alone: so the station would
+        connect, say too much and be thrown out by its own library, for ever.
+        """
+        packet = self._client._in_packet["packet"]  # noqa: SLF001
+        if command == "PUBACK" and len(packet) > ID_SIZE and not _is_known(packet[ID_SIZE]):
+            self._unknown_codes[int.from_bytes(packet[:ID_SIZE], "big")] = packet[ID_SIZE]
+            packet[ID_SIZE] = REFUSED_FROM
+        return self._paho_acknowledge(command)
+
+    def _on_socket_register_write(self, _: Any, __: Any, sock: Any) -> None:
+        """Watch a socket only if it is still open when the loop comes to it: else its number may be another's."""
+
+        def watch() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), self._write)
+
+        self._loop.call_soon_threadsafe(watch)
+
+    def _write(self) -> None:
+        try:
+            self._client.loop_write()
+        except Exception as error:  # noqa: BLE001  -- paho lets through what the network and TLS throw at it
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+        self._answers_count += 1
+        sending = self._sendings.pop(mid, None)
+        if sending is None:
+            return
+        topic = sending.mids.pop(mid)
+        code = self._unknown_codes.pop(mid, reason_code.value)
+        if code >= REFUSED_FROM:
+            sending.refusals.append(Refusal(topic, code, reason_code.getName()))
+        if not sending.mids and not sending.done.done():
+            sending.done.set_result(None)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
+    ) -> None:
+        if not self._connected.done():  # the broker has hung up instead of answering
+            self._connected.set_exception(aiomqtt.MqttCodeError(reason_code, "Hung up"))
+            return
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+
+def _is_known(code: int) -> bool:
+    try:
+        ReasonCode(PacketTypes.PUBACK).unpack(bytes([code]))
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+def _will(will: Message, address: Address) -> aiomqtt.Will:
+    properties = None
+    if address.is_version_5 and address.session_expiry_s:
+        properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+        properties.WillDelayInterval = address.session_expiry_s
+    return aiomqtt.Will(will.topic, will.payload, 1, will.is_retained, properties)
+
+
+def _expiring(address: Address) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = address.message_expiry_s
+    return properties
+
+
+def _connect_properties(address: Address) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = address.session_expiry_s
+    properties.MaximumPacketSize = PACKET_SIZE_MAX
+    properties.ReceiveMaximum = INCOMING_AT_ONCE_MAX
+    return properties
