@@ -207,6 +207,17 @@ async def test_a_cancelled_program_ends_with_all_that_it_started() -> None:
     assert not has_children()
 
 
+async def test_the_kernel_kills_a_program_before_the_station() -> None:
+    """Where memory runs out, the program and what it starts have a worse score than we, whatever their size."""
+    ours = int(Path("/proc/self/oom_score_adj").read_text())
+    told = f'until [ "$(cat /proc/$$/oom_score_adj)" != {ours} ]; do sleep 0.01; done'
+    program = Program(told + """; echo "{\\"t\\": $$}"; sleep 60 & echo "{\\"t\\": $!}"; wait""")
+    async with program.running():
+        await until(lambda: len(program.taker.values) == 2)
+        scores = [int(Path(f"/proc/{int(pid)}/oom_score_adj").read_text()) for pid in program.taker.values]
+    assert scores == [min(ours + 500, 1000)] * 2
+
+
 @pytest.mark.usefixtures("soon")
 async def test_a_child_that_escapes_does_not_keep_a_dead_program_alive() -> None:
     """What left the process group and holds the output open is not waited for: the program has ended, and is told."""
