@@ -20,7 +20,7 @@ def grow() -> None:
 
 
 def multiply(file: Path) -> None:
-    """Make children until that is refused, each with 8 MB, which is too much together; all of them end with the file."""
+    """Make children until that is refused, each with 8 MB, too much together; all end with the file."""
     while file.exists():
         try:
             is_child = os.fork() == 0

@@ -39,8 +39,8 @@ def test_a_program_of_a_sensor_that_grows_is_killed_alone(programs: Station) -> 
 
 def test_a_program_of_a_sensor_that_multiplies_stays_within_the_limit(programs: Station) -> None:
     """
-    It makes no more than 64 tasks, the daemon's among them, and observations go on: as all of them together have too much
-    memory, the kernel kills some of them and not the daemon, though that is the largest.
+    It makes no more than 64 tasks, the daemon's among them, and observations go on: as all of them together have too
+    much memory, the kernel kills some of them and not the daemon, though that is the largest.
     """
     before, pid, killed = programs.last_seq(), programs.pid(), _counted("memory.events", "oom_kill")
     with _begun("many"):
