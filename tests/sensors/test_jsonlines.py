@@ -97,6 +97,11 @@ def has_children() -> bool:
     return True
 
 
+def oom_score(pid: object) -> int:
+    """Return how much sooner than by its size the kernel kills a process."""
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 def is_alive(pid: float) -> bool:
     """Tell whether a process still runs; one that has ended and waits for its parent does not."""
     try:
@@ -205,6 +210,17 @@ async def test_a_cancelled_program_ends_with_all_that_it_started() -> None:
     assert not is_alive(child)
     assert is_gone(parent)
     assert not has_children()
+
+
+async def test_the_kernel_kills_a_program_before_the_station() -> None:
+    """Where memory runs out, the program and what it starts have a worse score than we, whatever their size."""
+    ours = oom_score("self")
+    told = f'until [ "$(cat /proc/$$/oom_score_adj)" != {ours} ]; do sleep 0.01; done'
+    program = Program(told + """; echo "{\\"t\\": $$}"; sleep 60 & echo "{\\"t\\": $!}"; wait""")
+    async with program.running():
+        await until(lambda: len(program.taker.values) == 2)
+        scores = [oom_score(int(pid)) for pid in program.taker.values]
+    assert scores == [min(ours + 500, 1000)] * 2
 
 
 @pytest.mark.usefixtures("soon")

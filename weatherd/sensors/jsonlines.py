@@ -49,6 +49,7 @@ _STDERR_LINES_MAX = 30  # logged a minute
 _STDERR_LENGTH_MAX = 500  # of one line
 _TERMINATION_S_MAX = 2.0  # from SIGTERM to SIGKILL
 _NOBODYS = frozenset({"not_json", "too_long"})
+_OOM_SCORE, _OOM_SCORE_MAX = 500, 1000  # a program counts half of all the memory more than we (proc(5), oom_score_adj)
 _GROUP_PERIOD_S = 0.02  # how often is asked whether all that a program has started is gone
 
 Deliver = Callable[[Mapping[str, Sequence[Arrival]]], Awaitable[None]]
@@ -239,6 +240,7 @@ class JsonLinesCommand(JsonLines):
                 f"{self._command[0]} cannot be started: {error.strerror}",
                 "install it, or write its whole path in `command`",
             ) from error
+        _let_go_first(process.pid)
         output.close_writing_end()
         errors.close_writing_end()
         return process, output, errors
@@ -521,6 +523,18 @@ def _file(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _let_go_first(pid: int) -> None:
+    """
+    Let the kernel kill a program, and what it will start, before it kills the station when memory runs out.
+
+    By itself it takes the largest process, which is the station where many small ones fill what the unit may have.
+    """
+    with contextlib.suppress(OSError, ValueError):  # it has ended, or nobody may say so here: then that goes by size
+        ours = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+        score = min(ours + _OOM_SCORE, _OOM_SCORE_MAX)
+        Path(f"/proc/{pid}/oom_score_adj").write_text(f"{score}\n", encoding="ascii")
 
 
 async def _terminate(process: asyncio.subprocess.Process) -> None:

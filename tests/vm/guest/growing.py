@@ -20,7 +20,7 @@ def grow() -> None:
 
 
 def multiply(file: Path) -> None:
-    """Make children until that is refused; all of them end with the file."""
+    """Make children until that is refused, each with 8 MB, too much together; all end with the file."""
     while file.exists():
         try:
             is_child = os.fork() == 0
@@ -28,7 +28,9 @@ def multiply(file: Path) -> None:
             break
         if is_child:
             break
+    kept = bytearray(os.urandom(1)) * (8 << 20)
     wait_until(file, is_there=False)
+    del kept
 
 
 if __name__ == "__main__":
