@@ -10,9 +10,9 @@ from tests.journal.conftest import Desk, flush
 from weatherd.errors import JournalDamaged
 from weatherd.journal import SqliteJournal, rows
 from weatherd.journal.opening import USER_VERSION, USER_VERSION_READ
-from weatherd.model import Batch
+from weatherd.model import Batch, Event, Station
 from weatherd.packed import FRAGMENT_COUNT_MAX, Packed
-from weatherd.processing.documents import DATASET_REDUCED
+from weatherd.processing.documents import DATASET_REDUCED, DocumentEncoder, is_estimated
 
 
 async def read(journal: SqliteJournal, first_seq: int, last_seq: int, count_max: int) -> Batch:
@@ -153,11 +153,24 @@ async def test_what_was_in_quarantine_goes_out_from_its_row(desk: Desk) -> None:
     assert list((await read(journal, 126, 126, 500)).documents) == desk.documents(126, 126)
 
 
-async def test_estimates_are_sent_as_they_lie_once_they_are_corrected(desk: Desk) -> None:
-    """While they are held back the row is in lines; the correction writes it anew."""
+async def test_estimates_that_nobody_corrects_are_sent_as_they_lie(desk: Desk) -> None:
+    """A container may not ask the kernel, and some stations have no network time: theirs are many, and stay so."""
     journal = await desk.open(held=True)
     await journal.append(desk.estimates(FRAGMENT_COUNT_MAX))
     await flush(journal)
     assert await journal.read("logstash", 1, FRAGMENT_COUNT_MAX, 500) is None
     journal.release()
-    assert not is_as_it_lies(await read(journal, 1, FRAGMENT_COUNT_MAX, 500))
+    assert is_as_it_lies(await read(journal, 1, FRAGMENT_COUNT_MAX, 500))
+
+
+async def test_estimates_that_were_corrected_are_sent_as_they_lie(desk: Desk) -> None:
+    """The correction writes their row anew."""
+    guess_ms = 1_700_000_000_000
+    guessed = Event("tested", "-", guess_ms + 60_000, clock_synchronized=False, clock_offset_ms=guess_ms)
+    journal = await desk.open(held=True, encode=DocumentEncoder(Station("here"), "3f9c2a71").encode)
+    await journal.append([guessed] * FRAGMENT_COUNT_MAX)
+    await flush(journal)
+    await journal.correct(guess_ms + 1_000)
+    batch = await read(journal, 1, FRAGMENT_COUNT_MAX, 500)
+    assert is_as_it_lies(batch)
+    assert not any(map(is_estimated, batch.documents))

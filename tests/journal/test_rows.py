@@ -104,12 +104,12 @@ def test_a_row_with_another_number_of_documents_is_damage() -> None:
 
 
 def test_a_row_is_in_fragments_where_it_can_be_sent_as_it_is() -> None:
-    """Those with estimates, with a seq that is gone, or with few documents are in lines, and read all the same."""
-    in_fragments = pack_row(run(1, *numbers))
-    assert isinstance(opened(in_fragments).documents, Packed)
-    assert count_in_fragments(in_fragments.body) == len(numbers)
+    """Those with a seq that is gone, or with few documents, are in lines, and read all the same."""
+    for estimate in (None, Estimate("b0070001", 5)):
+        in_fragments = pack_row(run(1, *numbers, estimate=estimate))
+        assert isinstance(opened(in_fragments).documents, Packed)
+        assert count_in_fragments(in_fragments.body) == len(numbers)
     for one in (
-        run(1, *numbers, estimate=Estimate("b0070001", 5)),
         run(1, b"", *numbers),
         run(1, *numbers[1:FRAGMENTS_COUNT_MIN]),
     ):

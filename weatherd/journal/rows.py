@@ -7,8 +7,8 @@ The body of a row has one of two forms. In *fragments*, which a sink can send as
     1 byte                     5 x 4 bytes, little-endian                                                 4 bytes
 
 The checksum is the CRC-32 of all before it, so that a damaged row is known without being inflated. And in *lines*,
-where stamps are estimates, a seq is gone or documents are few, and in all rows of file version 2: the documents joined
-by line breaks, an empty one for a seq that is gone, as a zlib stream (RFC 1950), whose checksum does the same.
+where a seq is gone or documents are few, and in all rows of file version 2: the documents joined by line breaks, an
+empty one for a seq that is gone, as a zlib stream (RFC 1950), whose checksum does the same.
 """
 
 import struct
@@ -119,7 +119,7 @@ def pack(runs: Iterable[Run]) -> Iterator[Row]:
 def pack_row(run: Run) -> Row:
     """Pack one run, whatever its size."""
     boot_id, offset_ms = run.estimate or (None, None)
-    can_be_sent = run.estimate is None and len(run.documents) >= FRAGMENTS_COUNT_MIN and all(run.documents)
+    can_be_sent = len(run.documents) >= FRAGMENTS_COUNT_MIN and all(run.documents)
     body = _write(compress(run.documents)) if can_be_sent else zlib.compress(join(run.documents))
     return Row(run.first_seq, run.last_seq, run.recorded_at_ms, boot_id, offset_ms, body)
 
