@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench peers performance painel oracle soak lock openapi pictures vendor clean install uninstall deb
+.PHONY: help demo test check bench peers performance painel oracle soak vm lock openapi pictures vendor clean install uninstall deb
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
@@ -16,6 +16,7 @@ help:
 	@echo "make painel  the saved objects of Kibana's Painel do Clima, from config/elk/kibana/painel.py"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
+	@echo "make vm      the station on a real kernel, in a machine of qemu, whose plug is pulled, too; as root (CUTS=20)"
 	@echo "make install the daemon on this machine, or its upgrade; as root (make uninstall keeps configuration and journal)"
 	@echo "make deb     a Debian package, in build/"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
@@ -77,6 +78,10 @@ oracle: $(VENV)/.runtime
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults --soak
+
+CUTS := 3
+vm: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/vm --vm --cuts $(CUTS)
 
 # For every architecture at once; without addresses, so that it holds wherever the packages come from.
 lock:

@@ -17,11 +17,14 @@ os.environ.pop("container", None)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for what takes minutes; here, where pytest looks for options whatever is collected."""
     parser.addoption("--soak", action="store_true", default=False, help="also test the faults that take minutes")
+    parser.addoption("--vm", action="store_true", default=False, help="also test inside a machine of qemu")
+    parser.addoption("--cuts", type=int, default=3, help="how often the plug of that machine is pulled")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name our markers."""
     config.addinivalue_line("markers", "soak: a fault that takes minutes; only with --soak")
+    config.addinivalue_line("markers", "vm: needs a machine of qemu, which boots for half a minute; only with --vm")
     config.addinivalue_line("markers", "alone: what a station owes by the clock; beside other tests it lacks the time")
 
 
@@ -34,9 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if isinstance(item, pytest.Function) and not item.function.__doc__:
             raise pytest.UsageError(f"{item.nodeid} has no docstring")
-    if config.getoption("--soak"):
-        return
-    long = [item for item in items if item.get_closest_marker("soak")]
+    left_out = [name for name in ("soak", "vm") if not config.getoption(f"--{name}")]
+    long = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from weatherd.testing.logstash import Accept, Answer, LogstashStandIn
 
@@ -29,6 +29,10 @@ class FarEnd:
     def seqs(self) -> set[int]:
         """Return the seqs of what has come."""
         return self._ask(lambda: {document["event"]["sequence"] for document in self._logstash.documents.values()})
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return what has come."""
+        return self._ask(lambda: list(self._logstash.documents.values()))
 
     def conflicts_count(self) -> int:
         """Return how many documents came again with other bytes."""

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -24,13 +24,13 @@ BUILD_REQUIRES = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text())["bui
 """What pip takes to build weatherd, where there is no network, from the wheels as well."""
 
 
-def debian() -> Path:
+def debian(packages: Sequence[str] = PACKAGES) -> Path:
     """Return a tar of a small Debian 12, made at most once for one list of packages (45 s)."""
-    included = ",".join(PACKAGES)
+    included = ",".join(packages)
     tar = BUILD / f"debian-{hashlib.sha256(included.encode()).hexdigest()[:12]}.tar"
-    with _alone(tar):
+    with alone(tar):
         if not tar.exists():
-            made = _place_for(tar)
+            made = place_for(tar)
             command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", "bookworm", made]
             subprocess.run(command, check=True)
             made.rename(tar)
@@ -45,9 +45,9 @@ def wheelhouse() -> Path:
     lock = ROOT / "requirements.lock"
     needed = hashlib.sha256(lock.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()[:12]
     folder = BUILD / f"wheels-{needed}"
-    with _alone(folder):
+    with alone(folder):
         if not folder.exists():
-            made = _place_for(folder)
+            made = place_for(folder)
             pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", "--wheel-dir", made]
             subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", lock], check=True)
             subprocess.run([*pip, *BUILD_REQUIRES], check=True)
@@ -56,7 +56,7 @@ def wheelhouse() -> Path:
 
 
 @contextlib.contextmanager
-def _alone(result: Path) -> Iterator[None]:
+def alone(result: Path) -> Iterator[None]:
     """Keep others, who run tests beside us, from making the same: they wait, and find it made."""
     BUILD.mkdir(exist_ok=True)
     with (BUILD / f".{result.name}.lock").open("w") as file:
@@ -64,7 +64,7 @@ def _alone(result: Path) -> Iterator[None]:
         yield
 
 
-def _place_for(result: Path) -> Path:
+def place_for(result: Path) -> Path:
     """Return a name beside it, free for something half made."""
     made = result.with_name(f".{os.getpid()}-{result.name}")
     shutil.rmtree(made, ignore_errors=True)

@@ -22,6 +22,7 @@ import signal
 import socket
 import stat
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from weatherd.errors import SourceEnded, UnavailableError
 from weatherd.model import Arrival
 from weatherd.ports import Clock
 from weatherd.sensors.lines import BadLine, LineReader, LineSplitter, decoded
+from weatherd.sensors.matching import Matching
 from weatherd.throttling import ThrottledLog
 
 LINE_SIZE_MAX = 65_536
@@ -69,6 +71,8 @@ class JsonLines(ABC):
     ) -> None:
         self.name = ", ".join(readers)
         self._readers = readers
+        self._matching = Matching({sensor: reader.match for sensor, reader in readers.items()})
+        self._lines_count = 0
         self._clock = clock
         self._log = log
         self._throttled = ThrottledLog(log, clock)
@@ -77,7 +81,7 @@ class JsonLines(ABC):
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """By sensor, its lines by what became of them."""
-        return {sensor: reader.counts for sensor, reader in self._readers.items()}
+        return {sensor: self._counts(reader) for sensor, reader in self._readers.items()}
 
     @abstractmethod
     async def open(self) -> None:
@@ -111,7 +115,7 @@ class JsonLines(ABC):
         return self._understand(lines)
 
     async def _hand_over(self, lines: Sequence[bytes], deliver: Deliver) -> None:
-        piece_size = max(1, _LINES_MAX // len(self._readers))
+        piece_size = max(1, _LINES_MAX // self._matching.count_max)
         done_count = 0
         try:
             while done_count < len(lines):
@@ -127,13 +131,12 @@ class JsonLines(ABC):
 
     def _understand(self, lines: Sequence[bytes]) -> Mapping[str, Sequence[Arrival]]:
         now_ms = self._clock.now_ms()
-        records = self._decode(lines)
         arrivals: dict[str, list[Arrival]] = {}
-        for sensor, reader in self._readers.items():
-            tell = partial(self._tell, sensor)
-            for record in records:
+        for record in self._decode(lines):
+            for sensor in self._matching.sensors(record):
+                tell = partial(self._tell, sensor)
                 try:
-                    arrival = reader.read(record, now_ms, tell)
+                    arrival = self._readers[sensor].read(record, now_ms, tell)
                 except BadLine as error:
                     tell(error.kind, str(error))
                     continue
@@ -141,11 +144,18 @@ class JsonLines(ABC):
                     arrivals.setdefault(sensor, []).append(arrival)
         return arrivals
 
+    def _counts(self, reader: LineReader) -> Mapping[str, int]:
+        """Return what a reader has counted, and the lines that were not even shown to it."""
+        if not (not_shown := self._lines_count - reader.counts["lines"]):
+            return reader.counts
+        return reader.counts + Counter(lines=not_shown, not_matched=not_shown)
+
     def _decode(self, lines: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
         records = []
         for line in lines:
             if not line or line.isspace():
                 continue
+            self._lines_count += 1
             try:
                 records.append(decoded(line))
             except BadLine as error:
@@ -155,6 +165,7 @@ class JsonLines(ABC):
         return records
 
     def _too_long(self) -> None:
+        self._lines_count += 1
         for sensor, reader in self._readers.items():
             reader.counts["lines"] += 1
             reader.counts["too_long"] += 1

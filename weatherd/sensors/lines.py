@@ -148,6 +148,7 @@ class LineReader:
             every line counts.
 
     Attributes:
+        match: As given.
         counts: Lines by what became of each: ``taken``, ``not_matched``, ``without_quantity`` (also the first of a
             running total), ``repeated``, ``not_json``, ``too_long``, ``wrong_type``; ``lines`` is all of them. Of what
             was taken or repeated, ``field_wrong_type`` lacked a value and ``without_time`` had no time of its own.
@@ -167,7 +168,7 @@ class LineReader:
         repeat_window_s: float,
     ) -> None:
         self._fields = fields
-        self._match = match
+        self.match = match
         self._observed_at = observed_at
         self._time_zone = time_zone
         self._labels = labels
@@ -198,7 +199,7 @@ class LineReader:
             BadLine: If its mapped fields are no numbers.
         """
         self.counts["lines"] += 1
-        if self._match and not self._matches(record):
+        if self.match and not self._matches(record):
             self.counts["not_matched"] += 1
             return None
         numbers = self._numbers(record, tell)
@@ -218,7 +219,7 @@ class LineReader:
         return Arrival(measurement, labels, observed_at_ms) if measurement else None
 
     def _matches(self, record: Mapping[str, Any]) -> bool:
-        for name, wanted in self._match.items():
+        for name, wanted in self.match.items():
             found = record.get(name)
             if found != wanted or isinstance(found, bool) is not isinstance(wanted, bool):
                 return False

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.vm.guest.stations import Station, run, wait_for
 
+from tests.vm.guest.stations import Station, run, wait_for
 from weatherd.errors import InfraredUnavailable
 from weatherd.model import Infrared
 from weatherd.processing.infrared import PROTOCOLS, written
