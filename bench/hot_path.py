@@ -24,6 +24,7 @@ import structlog
 from bench_tools import lines
 from card import TickClock
 
+from weatherd.daemon.lifecycle import settle_memory
 from weatherd.happenings import Happenings
 from weatherd.journal import SqliteJournal
 from weatherd.model import Arrival, Batch, Event, Observation, Station
@@ -175,6 +176,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         way = Way(Path(folder))
         await way.open()
+        settle_memory()  # as a daemon does: else a full collection of all that was imported falls into one stage
         for _ in range(2):
             await walk(way, stream, arguments.lines)
         await way.close()
