@@ -66,7 +66,7 @@ class Drain(NamedTuple):
     """What became of a backlog, in the same units."""
 
     delivered_per_s: float
-    cpu_us: float
+    cpu_us: float | None
     peak_mb: float
 
 
@@ -139,9 +139,10 @@ def measure_drain(folder: Path, count: int) -> Drain:
         cpu_s = daemon.cpu_s() - cpu_s
         kept = daemon.wait_until(lambda now: now.delivered == now.kept).kept
         told = sink.stop_and_tell(kept)
+        seen = last.delivered - first.delivered
         return Drain(
             delivered_per_s=count / (told["backlog_s"] - told["first_s"]),
-            cpu_us=cpu_s / (last.delivered - first.delivered) * 1e6,
+            cpu_us=cpu_s / seen * 1e6 if seen else None,
             peak_mb=daemon.memory_mb("VmHWM"),
         )
 
@@ -255,7 +256,8 @@ def _rows(up: Intake, dead: Intake, drain: Drain, starts_s: Sequence[float], alo
     yield "  of which those in, sink up, are", f"{up.delivered_per_s / alone_per_s:.0%}", ""
     yield "CPU us a document, in and delivered", f"{up.cpu_us:.1f}", ""
     yield "CPU us a document, in, sink dead", f"{dead.cpu_us:.1f}", ""
-    yield "CPU us a document, out of the backlog", f"{drain.cpu_us:.1f}", ""
+    out_us = "out before a look" if drain.cpu_us is None else f"{drain.cpu_us:.1f}"
+    yield "CPU us a document, out of the backlog", out_us, ""
     yield "peak memory, in and delivered", f"{up.peak_mb:.1f} MB", ""
     yield "peak memory, in, sink dead", f"{dead.peak_mb:.1f} MB", ""
     yield "peak memory, out of the backlog", f"{drain.peak_mb:.1f} MB", ""

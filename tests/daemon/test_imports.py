@@ -38,7 +38,7 @@ unwanted = (
     "weatherd.history", "aiohttp.web", "prometheus_client", "aiomqtt", "paho", "weatherd.sinks.mqtt",
     "zoneinfo", "difflib", "frozenlist._frozenlist",
 )
-ours = {"jsonlines", "lines"}
+ours = {"jsonlines", "lines", "matching"}
 print(sorted(
     name for name in sys.modules
     if name.startswith(unwanted) or name.startswith("weatherd.sensors.") and name.split(".")[2] not in ours

@@ -43,6 +43,7 @@ HAPPENINGS = {
     "clock_stepped": ("clock_stepped",),
     "calibration_changed": ("calibration_changed",),
     "mqtt_trouble": ("mqtt_unwelcome", "mqtt_not_taken", "mqtt_twin"),
+    "infrared": ("infrared_received", "infrared_sent"),
     "data_lost": LOSSES,
 }
 """The actions of events (docs/logstash.md), as people would call them."""

@@ -92,6 +92,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "clock_stepped": ("relógio ajustado", "clock stepped"),
     "calibration_changed": ("calibração alterada", "calibration changed"),
     "mqtt_trouble": ("problema no MQTT", "MQTT trouble"),
+    "infrared": ("infravermelho", "infrared"),
     "data_lost": ("perda de dados", "data loss"),
     "other": ("outro", "other"),
     "map_title": ("Mapa das estações", "Map of stations"),
