@@ -61,13 +61,13 @@ async def test_the_first_observation_goes_at_once() -> None:
 
 
 async def test_observations_that_come_close_together_share_an_append() -> None:
-    """What comes within a twentieth of a second after an append goes together, when that is over."""
+    """What comes within a thirtieth of a second after an append goes together, when that is over."""
     bench = Bench()
     async with running(bench):
         await bench.observe(1)
         for number in (2, 3, 4):
             await bench.observe(number)
-            await bench.clock.advance(0.01)
+            await bench.clock.advance(0.005)
         assert bench.kept == [1]
         await bench.clock.advance(0.02)
     assert bench.kept == [1, 2, 3, 4]

@@ -16,7 +16,7 @@ from weatherd.ports import Clock, Journal
 from weatherd.queueing import BoundedQueue
 from weatherd.waiting import first_of
 
-KEEP_PERIOD_S = 0.05
+KEEP_PERIOD_S = 0.03
 """From one append to the next: a killed process takes no more than that, and what an append takes."""
 
 APPEND_SIZE_MAX = 1000

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import recording_log
 from weatherd.clock import RELEASE_MS, SystemClock
-from weatherd.daemon.timekeeping import WATCH_PERIOD_S, Timekeeper
+from weatherd.daemon.timekeeping import Timekeeper
 from weatherd.happenings import Happenings
 from weatherd.journal import SqliteJournal
 from weatherd.model import Event, Observation, Station
@@ -135,22 +135,6 @@ async def test_documents_wait_no_longer_than_hold_max_s_after_the_boot(bench: Be
     assert batch is not None
     assert b'"clock":{"synchronized":false,"estimated":true}' in batch.documents[0]
     assert "timekeeping.unsynchronized" in [line["event"] for line in bench.lines]
-
-
-async def test_a_clock_that_nobody_waits_for_is_looked_at_seldom(bench: Bench) -> None:
-    """A station that never learns the time does not wake up each second for ever; what it learns late still counts."""
-    await bench.until(1000.0, released=True)
-    began_ns = bench.kernel.boot_ns
-    for _ in range(3):
-        bench.seconds.release()
-        await bench.journal.newest_recorded_at_ms()
-    assert bench.kernel.boot_ns - began_ns >= 2 * WATCH_PERIOD_S * 10**9
-    bench.kernel.wall_ns += HOUR_NS
-    bench.kernel.state = 0
-    bench.seconds.release()
-    for _ in range(3):
-        await bench.journal.newest_recorded_at_ms()
-    assert [event.action for event in bench.queue.take(10) if isinstance(event, Event)] == ["clock_stepped"]
 
 
 async def test_a_station_that_was_started_long_after_the_boot_does_not_wait(tmp_path: Path) -> None:

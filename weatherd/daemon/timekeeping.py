@@ -10,10 +10,10 @@ from weatherd.happenings import Happenings
 from weatherd.journal import SqliteJournal
 
 WAIT_PERIOD_S = 1.0
-"""While documents wait for the time to be known, the kernel is asked so often."""
+"""While the time is not known, the kernel is asked so often."""
 
 WATCH_PERIOD_S = 10.0
-"""Steps are told so often, and the kernel is asked, while nothing waits for it."""
+"""Steps of a clock that is known are told so often."""
 
 
 class Timekeeper:
@@ -55,7 +55,7 @@ class Timekeeper:
         while not self._is_known():
             self._release_if_late()
             self._tell_steps()
-            await self._clock.sleep(WAIT_PERIOD_S if self._journal.is_holding else WATCH_PERIOD_S)
+            await self._clock.sleep(WAIT_PERIOD_S)
         await self._correct()
         while True:
             self._tell_steps()
