@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from weatherd.model import Arrival
+from weatherd.sensors.matching import key_of
 
 Tell = Callable[[str, str], None]
 """Takes the kind and the sentence of something that people should know about a line."""
@@ -169,6 +170,8 @@ class LineReader:
     ) -> None:
         self._fields = fields
         self.match = match
+        self._matched = tuple(match)
+        self._wanted = key_of(self._matched, match)
         self._observed_at = observed_at
         self._time_zone = time_zone
         self._labels = labels
@@ -199,7 +202,7 @@ class LineReader:
             BadLine: If its mapped fields are no numbers.
         """
         self.counts["lines"] += 1
-        if self.match and not self._matches(record):
+        if self.match and key_of(self._matched, record) != self._wanted:
             self.counts["not_matched"] += 1
             return None
         numbers = self._numbers(record, tell)
@@ -217,13 +220,6 @@ class LineReader:
         measurement = self._measurement(numbers, transmitter)
         self.counts["taken" if measurement else "without_quantity"] += 1
         return Arrival(measurement, labels, observed_at_ms) if measurement else None
-
-    def _matches(self, record: Mapping[str, Any]) -> bool:
-        for name, wanted in self.match.items():
-            found = record.get(name)
-            if found != wanted or isinstance(found, bool) is not isinstance(wanted, bool):
-                return False
-        return True
 
     def _numbers(self, record: Mapping[str, Any], tell: Tell | None) -> dict[str, float]:
         """

@@ -24,7 +24,7 @@ class Matching:
         self._sensors: dict[tuple[str, ...], dict[_Key, list[str]]] = {}
         for sensor, match in matches.items():
             fields = tuple(sorted(match))
-            self._sensors.setdefault(fields, {}).setdefault(_key(fields, match), []).append(sensor)
+            self._sensors.setdefault(fields, {}).setdefault(key_of(fields, match), []).append(sensor)
         self.count_max = sum(max(map(len, by_values.values())) for by_values in self._sensors.values())
 
     def sensors(self, record: Mapping[str, Any]) -> Sequence[str]:
@@ -32,11 +32,12 @@ class Matching:
         wanting: list[str] = []
         for fields, by_values in self._sensors.items():
             try:
-                wanting += by_values.get(_key(fields, record), ())
+                wanting += by_values.get(key_of(fields, record), ())
             except TypeError:  # a list or an object is no value that anybody could want
                 continue
         return wanting
 
 
-def _key(fields: Sequence[str], values: Mapping[str, Any]) -> _Key:
+def key_of(fields: Sequence[str], values: Mapping[str, Any]) -> _Key:
+    """Return what tells apart the values of some fields: true is not 1."""
     return tuple((value := values.get(field), isinstance(value, bool)) for field in fields)
