@@ -1,10 +1,15 @@
 """
-aiohttp, imported without what a station has no use for: 3 MB.
+asyncio and aiohttp, imported without what a station has no use for: 3 MB, and 5 MB more where nothing speaks TLS.
 
-Both parts can be left out by a variable that its reader documents, for as long as the import takes.
+Each part is left out in a way that its reader foresees, a variable or a module that is not there, for as long as the
+import takes.
 """
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
 
 _WHILE_IMPORTING = {
     # frozenlist, README: without its compiled half, which brings the runtime library of C++ for lists of a few hooks.
@@ -15,19 +20,61 @@ _WHILE_IMPORTING = {
 }
 
 
+def import_asyncio_without_tls() -> None:
+    """
+    Import asyncio for the whole process, which has not imported it yet, and let `import_aiohttp` do the same.
+
+    Nothing that comes from the two can speak TLS in this process any more, so who wants to needs another one. The rest
+    can: ``import ssl`` works afterwards, and brings OpenSSL then.
+
+    Source:
+        Library reference, ssl: "may not be available"; hashlib: it has its own algorithms beside those of OpenSSL.
+    """
+    with _without_openssl():
+        import asyncio
+        import hashlib
+        import hmac
+
+
 def import_aiohttp() -> None:
     """
     Import aiohttp for the whole process, which has no other thread yet.
 
     From then on each connection over TLS needs a context of its own: aiohttp's trusts nobody.
     """
+    from asyncio import sslproto
+
     before = {name: os.environ.get(name) for name in _WHILE_IMPORTING}
     os.environ.update(_WHILE_IMPORTING)
     try:
-        import aiohttp  # noqa: F401, PLC0415
+        with contextlib.nullcontext() if getattr(sslproto, "ssl", None) else _without_openssl():
+            import aiohttp
     finally:
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_openssl() -> Iterator[None]:
+    """
+    Let modules be imported as on a Python that was built without OpenSSL.
+
+    Source:
+        Language reference, 5.3.1: a None in `sys.modules` makes the import of a module fail.
+    """
+    names = ["ssl"]
+    if find_spec("_md5") is not None:  # else Python was built with OpenSSL's algorithms alone
+        names.append("_hashlib")
+    before = {name: sys.modules.get(name) for name in names}
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module

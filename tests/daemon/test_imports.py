@@ -5,11 +5,9 @@ from pathlib import Path
 PROGRAM = """
 import sys
 sys.modules["rich"] = None  # structlog imports it wherever development tools have installed it
-import pathlib, structlog
+import pathlib
 from weatherd import config
-from weatherd.cli import run
-from weatherd.clock import SystemClock
-from weatherd.daemon import Daemon
+from weatherd.lean import import_asyncio_without_tls
 
 folder = pathlib.Path(sys.argv[1])
 settings = config.parse(
@@ -31,12 +29,19 @@ settings = config.parse(
     ''',
     folder,
 )
+assert not config.may_speak_tls(settings)
+import_asyncio_without_tls()
+import structlog
+from weatherd.cli import run
+from weatherd.clock import SystemClock
+from weatherd.daemon import Daemon
+
 parts = Daemon(settings, structlog.get_logger(), clock=SystemClock(), runtime_folder=folder).parts
 assert parts.sources and parts.sinks
 unwanted = (
     "smbus2", "gpiod", "adafruit_", "importlib.metadata", "weatherd.doctor", "weatherd.testing", "weatherd.panel",
     "weatherd.history", "aiohttp.web", "prometheus_client", "aiomqtt", "paho", "weatherd.sinks.mqtt",
-    "zoneinfo", "difflib", "frozenlist._frozenlist",
+    "zoneinfo", "difflib", "frozenlist._frozenlist", "ssl", "_ssl", "_hashlib", "weatherd.tls",
 )
 ours = {"jsonlines", "lines", "matching"}
 print(sorted(

@@ -85,6 +85,14 @@ def test_what_all_share_begins_the_whole_station_anew(theirs: str, ours: str) ->
     assert planned(theirs, ours) == Plan(whole=True)
 
 
+def test_the_first_need_of_tls_begins_the_whole_station_anew() -> None:
+    """What was imported without it cannot have it later; what was imported with it can do without."""
+    plain = config.parse(BEFORE + '[panel]\nlisten = ""\n', Path())
+    secret = config.parse(BEFORE.replace("http://", "https://") + '[panel]\nlisten = ""\n', Path())
+    assert plan(plain, secret) == Plan(whole=True)
+    assert plan(secret, plain) == Plan(sink=True)
+
+
 BROKER = '\n[sinks.mqtt]\nurl = "mqtt://a"\n'
 LOGSTASH = 'urls = ["http://one:8080"]\n'
 

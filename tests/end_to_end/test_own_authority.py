@@ -2,13 +2,25 @@
 
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.stations import CHIPS, eventually, station, until_documents
+from tests.end_to_end.stations import (
+    CHIPS,
+    DAY_SENSOR,
+    RunningStation,
+    day_lines,
+    documents,
+    eventually,
+    station,
+    until_documents,
+    write_lines,
+)
+from tests.end_to_end.test_reload import reload
 from weatherd.testing.logstash import LogstashStandIn
 
 PAGE = Path("docs/operations.md")
@@ -52,6 +64,10 @@ def logstash(certificates: Path) -> LogstashStandIn:
     return LogstashStandIn(ssl_context=context)
 
 
+def has_openssl(running: RunningStation) -> bool:
+    return "/libssl" in Path(f"/proc/{running.process.pid}/maps").read_text()
+
+
 def test_no_key_is_readable_for_others(certificates: Path) -> None:
     """What the page has people make is their own from its first moment."""
     assert {path.stat().st_mode & 0o077 for path in certificates.glob("*.key")} == {0}
@@ -64,6 +80,50 @@ async def test_a_station_with_its_certificate_delivers(
     shutil.copytree(certificates, tmp_path, dirs_exist_ok=True)
     async with logstash, station(tmp_path, f"https://localhost:{logstash.port}", CHIPS, sink=own_lines()):
         await until_documents(logstash, 2, "weatherd.observation")
+
+
+async def test_a_station_that_has_no_tls_in_memory_is_given_it(
+    certificates: Path, logstash: LogstashStandIn, tmp_path: Path
+) -> None:
+    """A reload that asks for https takes another program under the same process id; nothing is lost, and all go on."""
+    shutil.copytree(certificates, tmp_path, dirs_exist_ok=True)
+    async with logstash, LogstashStandIn() as plain, station(tmp_path, plain.url, DAY_SENSOR) as running:
+        await running.wait_for("READY=1")
+        assert not has_openssl(running)
+        await write_lines(tmp_path, day_lines()[:50])
+        secret = f'urls = ["https://localhost:{logstash.port}"]\n{own_lines()}'
+        await reload(running, f'urls = ["{plain.url}"]', secret)
+        assert has_openssl(running)
+        await write_lines(tmp_path, day_lines()[50:100])
+
+        def all_there() -> bool:
+            return len({document["event"]["id"] for at in (plain, logstash) for document in documents(at)}) == 100
+
+        await eventually(all_there)
+        assert len(documents(logstash)) >= 50
+        await reload(running, "delay_s_max = 1.0", "delay_s_max = 2.0")
+        assert (await running.ask())["daemon"]["pid"] == running.process.pid
+        assert await running.stop() == 0
+    assert (tmp_path / "errors").read_text() == ""
+
+
+async def test_signals_do_not_end_a_station_that_is_given_tls(
+    certificates: Path, logstash: LogstashStandIn, tmp_path: Path
+) -> None:
+    """SIGHUP comes again and again from before the other program begins until it heeds it."""
+    shutil.copytree(certificates, tmp_path, dirs_exist_ok=True)
+    async with logstash, station(tmp_path, "http://127.0.0.1:9", DAY_SENSOR) as running:
+        await running.wait_for("READY=1")
+        path = tmp_path / "weatherd.toml"
+        secret = f'urls = ["https://localhost:{logstash.port}"]\n{own_lines()}'
+        path.write_text(path.read_text().replace('urls = ["http://127.0.0.1:9"]', secret))
+
+        def has_delivered() -> bool:
+            running.process.send_signal(signal.SIGHUP)
+            return logstash.documents_count > 0
+
+        await eventually(has_delivered)
+        assert await running.stop() == 0
 
 
 async def test_a_station_without_a_certificate_is_turned_away(

@@ -201,9 +201,15 @@ def _run(options: argparse.Namespace) -> int:
     # Until the daemon heeds signals itself, which takes seconds on a slow Pi, there is nothing to keep; and without a
     # handler the kernel passes over a SIGTERM to process 1, which the daemon is in a container.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(os.EX_OK))
+    from weatherd import config
+    from weatherd.lean import import_asyncio_without_tls
+
+    settings = config.load(options.config)
+    if not config.may_speak_tls(settings):
+        import_asyncio_without_tls()
     from weatherd.cli.run import run
 
-    return run(options.config, options.log_format)
+    return run(settings, options.config, options.log_format)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from weatherd import config
 from weatherd.clock import SystemClock
@@ -24,19 +24,28 @@ _THREADS_S_MAX = 1.0
 Result = TypeVar("Result")
 
 
-def run(path: Path, log_format: Format) -> int:
-    """Run the station of a configuration until a signal; return 0."""
+def run(settings: config.Config, path: Path, log_format: Format) -> int:
+    """
+    Run a station until a signal; return 0.
+
+    Args:
+        settings: Its configuration, for which asyncio was imported.
+        path: The file with it, which is read again when that is asked for.
+        log_format: What its log looks like.
+    """
 
     async def station() -> None:
         clock = SystemClock()
         stdout = sys.stdout
-        upcoming: config.Config | None = config.load(path)
+        upcoming: config.Config | None = settings
         while upcoming is not None:
             log = make_log(upcoming.log.level, log_format, stdout)
             with contextlib.redirect_stdout(Printed(log)):  # drivers of other people's print
                 daemon = Daemon(upcoming, log, reread=partial(config.load, path), clock=clock)
                 heed_signals(daemon)
                 upcoming = await daemon.run()
+            if upcoming is not None and config.may_speak_tls(upcoming) and not config.may_speak_tls(settings):
+                become_another()
 
     run_loop(station())
     return os.EX_OK
@@ -79,6 +88,18 @@ def heed_signals(daemon: Daemon) -> None:
     for each in STOP_SIGNALS:
         loop.add_signal_handler(each, stop)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+
+
+def become_another() -> NoReturn:
+    """
+    Begin this very command anew, under the same process id: what was imported without TLS can be had with it no more.
+
+    Source:
+        execve(2): a signal that is ignored stays so. SIGHUP would end the process until the new program heeds it.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    sys.stdout.flush()
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  -- what somebody has already started
 
 
 def leave_stuck_threads_behind(code: int) -> None:

@@ -40,6 +40,7 @@ from weatherd.config.sensors import (
     Sensor,
     WindVane,
 )
+from weatherd.config.tls import may_speak_tls
 
 __all__ = [
     "Address",
@@ -77,6 +78,7 @@ __all__ = [
     "Tls",
     "WindVane",
     "load",
+    "may_speak_tls",
     "parse",
     "read_password",
     "read_token",

@@ -24,7 +24,6 @@ from weatherd.model import QUANTITIES, Reduction
 from weatherd.processing.infrared import scancode_mistake, timings_mistakes
 from weatherd.processing.limits import LIMITS, Limits, wider
 from weatherd.processing.units import convertible
-from weatherd.tls import tls_mistakes
 
 Found = Iterator[tuple[KeyPath, str]]
 """Mistakes: where, counted from the table that is checked, and what."""
@@ -255,6 +254,8 @@ def credentials_fit(username: str | None, password_file: Path | None) -> Found:
 def certificates_fit(ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> Found:
     """Refuse files that hold no certificate, or a key that does not belong to it, before the first attempt does."""
     if (cert_file is None) is (key_file is None):
+        from weatherd.tls import tls_mistakes
+
         for key, message in tls_mistakes(ca_file, cert_file, key_file):
             yield (key,), message
 
@@ -276,6 +277,8 @@ def hosts_differ(hosts: Sequence[Any]) -> Found:
 
 def panels_certificate_fits(cert_file: Path, key_file: Path) -> Found:
     """Refuse files that hold no certificate, or a key that does not belong to it, before the start does."""
+    from weatherd.tls import tls_mistakes
+
     for key, message in tls_mistakes(None, cert_file, key_file):
         yield (key,), message
 

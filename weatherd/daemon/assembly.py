@@ -363,13 +363,13 @@ def make_logstash(settings: config.Logstash, clock: Clock) -> Sink:
 
 
 def _context(settings: config.Logstash) -> "ssl.SSLContext | None":
-    """Return what the table says of TLS; where it says nothing, what the system trusts, if a url needs it."""
+    """Return what the table says of TLS; where it says nothing, what the system trusts; None if no url needs it."""
+    if not any(url.lower().startswith("https:") for url in settings.urls):
+        return None
     from weatherd.tls import tls_context
 
-    tls = settings.tls
-    if tls is not None:
-        return tls_context(tls.ca_file, tls.cert_file, tls.key_file)
-    return tls_context() if any(url.lower().startswith("https:") for url in settings.urls) else None
+    tls = settings.tls or config.Tls()
+    return tls_context(tls.ca_file, tls.cert_file, tls.key_file)
 
 
 def _forwarder(

@@ -14,7 +14,7 @@ class Plan(NamedTuple):
     What a new configuration asks for.
 
     Attributes:
-        whole: Whether the station begins anew, within the process: something that all share has changed.
+        whole: Whether the station begins anew: something that all share has changed.
         stop: The sensors that end, by name.
         start: The sensors that begin, in the order of the configuration.
         sink: Whether the sink Logstash is exchanged.
@@ -38,6 +38,8 @@ def plan(before: config.Config, after: config.Config) -> Plan:
     shared = [name for name in after.__struct_fields__ if name not in _IN_PLACE]
     if any(getattr(before, name) != getattr(after, name) for name in shared):
         return Plan(whole=True)
+    if config.may_speak_tls(after) and not config.may_speak_tls(before):
+        return Plan(whole=True)  # the process may not be able to: see `weatherd.lean`
     if _with_a_position(before.sinks) != _with_a_position(after.sinks):
         return Plan(whole=True)
     streams_before, streams_after = streams(before.sensors), streams(after.sensors)

@@ -1,7 +1,6 @@
 """Calibration: what a sensor says, made right by what was found beside a better one."""
 
 import bisect
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -72,6 +71,8 @@ def version(curves: Mapping[str, Curve], cpu_heat: float = 0.0) -> str:
     """
     if not curves and not cpu_heat:
         return ""
+    import hashlib  # noqa: PLC0415  -- it may bring OpenSSL, and is imported with the configuration
+
     parts = [(quantity, type(curve).__name__, curve) for quantity, curve in sorted(curves.items())]
     return hashlib.sha256(msgspec.json.encode((parts, cpu_heat))).hexdigest()[:VERSION_LENGTH]
 

@@ -26,14 +26,13 @@ import base64
 import datetime as dt
 import email.utils
 import io
-import ssl
 import urllib.parse
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 
@@ -43,6 +42,9 @@ from weatherd.errors import ConfigError, SinkError, Unreachable, Unwelcome
 from weatherd.packed import Packed
 from weatherd.ports import Clock
 from weatherd.sinks.logstash_answers import CONNECT_S_MAX, Answer, explain, is_acknowledgement, judge
+
+if TYPE_CHECKING:
+    import ssl
 
 # Logstash has no idle timeout; the usual proxies close after 60 or 75 s, and a POST on a connection that is
 # being closed is a failed attempt.
@@ -118,7 +120,7 @@ class LogstashSink:
         delay_s_max: float = 30.0,
         username: str | None = None,
         password: str | None = None,
-        ssl_context: ssl.SSLContext | None = None,
+        ssl_context: "ssl.SSLContext | None" = None,
     ) -> None:
         if not urls:
             raise ValueError("no url")
@@ -220,7 +222,7 @@ class LogstashSink:
                 target.url, data=_writable(body), headers=headers, allow_redirects=False
             )
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            silence = explain(error, self._timeout_s)
+            silence = explain(error, self._timeout_s, is_tls=urllib.parse.urlsplit(target.url).scheme == "https")
         else:
             return await self._answer_of(response)
         # Out here, where the error has no context: aiohttp's hold the headers, and so the password.

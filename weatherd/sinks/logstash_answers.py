@@ -6,7 +6,6 @@ Source:
 """
 
 import socket
-import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -126,21 +125,18 @@ def judge(shown: str, answer: Answer) -> None:
     raise Unwelcome(sentence, _CREDENTIALS_HINT if status in _CREDENTIALS else _URLS_HINT)
 
 
-def explain(error: Exception, timeout_s: float) -> Silence:
+def explain(error: Exception, timeout_s: float, *, is_tls: bool) -> Silence:
     """
     Tell why there was no answer.
 
     Args:
         error: What aiohttp, the operating system or OpenSSL raised.
         timeout_s: For the whole attempt.
+        is_tls: Whether it can have been OpenSSL.
     """
     cause = _cause(error)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        sentence = f"shows a certificate that is not trusted: {cause.verify_message}"
-        return Silence("untrusted_certificate", sentence, _certificate_hint(cause.verify_code))
-    if isinstance(cause, ssl.SSLError):
-        reason = (cause.reason or type(cause).__name__).lower().replace("_", " ")
-        return Silence("tls_failed", f"does not agree on TLS: {reason}", _tls_hint(reason))
+    if is_tls and (silence := _tls_silence(cause)) is not None:
+        return silence
     silence = next(silence for type_, silence in _SILENCES if isinstance(cause, type_))
     sentence = silence.sentence.format(
         timeout_s=timeout_s,
@@ -148,6 +144,19 @@ def explain(error: Exception, timeout_s: float) -> Silence:
         detail=getattr(cause, "strerror", None) or type(cause).__name__,
     )
     return Silence(silence.word, sentence, silence.hint)
+
+
+def _tls_silence(cause: Exception) -> Silence | None:
+    """Tell what OpenSSL raised; it is imported only where it is in use."""
+    import ssl
+
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        sentence = f"shows a certificate that is not trusted: {cause.verify_message}"
+        return Silence("untrusted_certificate", sentence, _certificate_hint(cause.verify_code))
+    if isinstance(cause, ssl.SSLError):
+        reason = (cause.reason or type(cause).__name__).lower().replace("_", " ")
+        return Silence("tls_failed", f"does not agree on TLS: {reason}", _tls_hint(reason))
+    return None
 
 
 def _cause(error: Exception) -> Exception:
