@@ -16,6 +16,7 @@ from weatherd.clock import SystemClock
 from weatherd.daemon import Daemon
 from weatherd.logs import Format, Printed, make_log
 from weatherd.looping import TimedLoop
+from weatherd.systemd import Notifier
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -98,6 +99,7 @@ def become_another() -> NoReturn:
         execve(2): a signal that is ignored stays so. SIGHUP would end the process until the new program heeds it.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    Notifier().alive()  # the imports take seconds on a slow Pi
     sys.stdout.flush()
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606  -- what somebody has already started
 
