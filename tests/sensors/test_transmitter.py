@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from tests.end_to_end.stations import eventually
 from tests.fakes import FakeClock
 from weatherd.errors import InfraredError, NoSuchCommand, NotSent, TooOften
 from weatherd.model import Infrared
@@ -207,12 +208,62 @@ async def test_a_message_that_hangs_in_the_kernel_holds_up_nobody_for_ever() -> 
     bench = Bench(SimulatedLirc.phat(lambda _: goes_on.wait(10) and None), limit_s=0.05)
     assert "not sent after 0.05 s" in (await refused(bench, "tv_power")).sentence
     assert "hangs in the kernel" in (await refused(bench, "tv_power")).sentence
+    bench.transmitter.limit_s = 10.0
     goes_on.set()
-    working = bench.transmitter._working
-    assert working is not None
-    await asyncio.wait_for(working, 5)
-    bench.transmitter.limit_s = 5.0
+    await eventually(lambda: bool(bench.told))  # it went out after all
     await bench.transmitter.send("tv_power")
+    assert bench.transmitter.sent_count == 2
+
+
+async def test_what_has_begun_goes_out_and_is_told_though_nobody_waits_for_it() -> None:
+    """Somebody pressed Ctrl-C, or was out of patience: the next message waits for its end, and goes out too."""
+    goes_on, began = threading.Event(), threading.Event()
+
+    def hold(_: float) -> None:
+        began.set()
+        assert goes_on.wait(10)
+
+    bench = Bench(SimulatedLirc.phat(hold))
+    asking = asyncio.create_task(bench.transmitter.send("tv_power"))
+    await asyncio.to_thread(began.wait, 10)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    after = asyncio.create_task(bench.transmitter.send("fan"))
+    await asyncio.sleep(0)
+    assert bench.told == []
+    goes_on.set()
+    await after
+    assert [one.command for one in bench.told] == ["tv_power", "fan"]
+
+
+async def test_a_message_on_its_way_is_over_before_the_stop_and_no_other_begins() -> None:
+    """Those that wait for their turn are refused with the reason."""
+    goes_on, began = threading.Event(), threading.Event()
+
+    def hold(_: float) -> None:
+        began.set()
+        assert goes_on.wait(10)
+
+    bench = Bench(SimulatedLirc.phat(hold))
+    first, second = (asyncio.create_task(bench.transmitter.send("tv_power")) for _ in range(2))
+    await asyncio.to_thread(began.wait, 10)
+    stopping = asyncio.create_task(bench.transmitter.finish())
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    goes_on.set()
+    await stopping
+    await first
+    with pytest.raises(NotSent, match="the station stops"):
+        await second
+    assert isinstance(await refused(bench, "tv_power"), NotSent)
+    assert (len(bench.sent), len(bench.told)) == (1, 1)
+
+
+async def test_a_transmitter_that_never_sent_stops_at_once() -> None:
+    """And may be asked to stop twice."""
+    bench = Bench()
+    await bench.transmitter.finish()
+    await bench.transmitter.finish()
 
 
 @pytest.mark.parametrize(
