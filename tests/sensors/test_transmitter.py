@@ -49,7 +49,7 @@ async def test_a_scancode_is_encoded_by_the_kernel() -> None:
     await bench.transmitter.send("tv_power")
     assert bench.sent == [(list(nec.encode(POWER)), 38_000)]
     assert bench.told == [Infrared("nec", "0x40bf", command="tv_power")]
-    assert bench.transmitter.sent_count == 1
+    assert bench.transmitter.counts == {"sent": 1, "too_often": 0, "failed": 0}
 
 
 async def test_timings_go_out_at_their_carrier_and_as_often_as_wanted() -> None:
@@ -60,11 +60,11 @@ async def test_timings_go_out_at_their_carrier_and_as_often_as_wanted() -> None:
     assert bench.told == [Infrared(repeat=2, command="fan", carrier_hz=36_000)]
 
 
-def test_there_is_a_rest_before_each_repetition() -> None:
-    """As long as a remote takes it."""
+def test_there_is_a_rest_behind_each_message() -> None:
+    """As long as a remote takes it, before a repetition, and before whatever is sent next."""
     passed: list[float] = []
     transmit(SimulatedLirc.phat(lambda _: None), "auto", COMMANDS["fan"], passed.append)
-    assert passed == [GAP_S, GAP_S]
+    assert passed == [GAP_S, GAP_S, GAP_S]
 
 
 async def test_what_has_no_name_is_told_with_its_timings() -> None:
@@ -85,7 +85,7 @@ async def test_a_held_key_is_sent_in_pieces_with_its_rests() -> None:
     assert bench.sent[4:] == [([*frame, rest, *frame], 38_000)]
     passed: list[float] = []
     transmit(bench.devices, "auto", Command(timings_us=(*frame, rest, *frame, 2 * rest, *frame)), passed.append)
-    assert passed == [0.2, 0.4]
+    assert passed == [0.2, 0.4, GAP_S]
 
 
 async def refused(bench: Bench, name: str) -> InfraredError:
@@ -116,6 +116,7 @@ async def test_five_go_at_once_and_then_as_many_a_minute_as_are_allowed() -> Non
     await bench.clock.advance(0.2)
     await bench.transmitter.send("tv_power")
     assert len(bench.sent) == 6
+    assert bench.transmitter.counts == {"sent": 6, "too_often": 2, "failed": 0}
 
 
 async def test_a_station_that_may_send_once_a_minute_sends_once() -> None:
@@ -212,7 +213,7 @@ async def test_a_message_that_hangs_in_the_kernel_holds_up_nobody_for_ever() -> 
     goes_on.set()
     await eventually(lambda: bool(bench.told))  # it went out after all
     await bench.transmitter.send("tv_power")
-    assert bench.transmitter.sent_count == 2
+    assert bench.transmitter.counts == {"sent": 2, "too_often": 0, "failed": 2}
 
 
 async def test_what_has_begun_goes_out_and_is_told_though_nobody_waits_for_it() -> None:

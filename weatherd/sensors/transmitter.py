@@ -35,7 +35,7 @@ BURST_MAX = 5
 """Messages that may be sent at once."""
 
 GAP_S = 0.04
-"""Between a message and its repetition: as NEC has it."""
+"""Behind each message, before its repetition or another one: as NEC has it. Without a rest two would be heard as one."""
 
 SEND_S_MAX = 8.0
 """For one message with all its repetitions: ten times half a second and the gaps."""
@@ -74,6 +74,9 @@ class Transmitter:
         commands: By name.
         per_minute_max: Messages in a minute, and at most five at once.
         limit_s: After so long a message is given up.
+
+    Attributes:
+        counts: Messages by what became of them: ``sent``, ``too_often``, or ``failed`` where no device took it.
     """
 
     def __init__(
@@ -88,7 +91,7 @@ class Transmitter:
         limit_s: float = SEND_S_MAX,
     ) -> None:
         self.limit_s = limit_s
-        self.sent_count = 0
+        self.counts = {"sent": 0, "too_often": 0, "failed": 0}
         self._devices = devices
         self._device = device
         self._commands = commands
@@ -148,6 +151,7 @@ class Transmitter:
 
     async def _send(self, command: Command, name: str) -> None:
         if not self._allowance.take(self._clock.boottime_s()):
+            self.counts["too_often"] += 1
             raise TooOften(
                 f"more than {self._per_minute_max} infrared messages a minute are not sent",
                 "wait a moment, or raise infrared.sends_per_minute_max",
@@ -161,7 +165,11 @@ class Transmitter:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(self._tell, _told(command, name))
 
-        await self._worker.run(work, self.limit_s)
+        try:
+            await self._worker.run(work, self.limit_s)
+        except NotSent:
+            self.counts["failed"] += 1
+            raise
 
     async def finish(self) -> None:
         """Return when what is being sent has gone out, and send nothing any more. Raises nothing."""
@@ -173,7 +181,7 @@ class Transmitter:
             raise NotSent("the station stops, and sends nothing any more", "send it again when it has started")
 
     def _tell(self, sent: Infrared) -> None:
-        self.sent_count += 1
+        self.counts["sent"] += 1
         self._sent(sent)
 
     def _hangs(self) -> NotSent:
@@ -185,13 +193,13 @@ class Transmitter:
 
 def transmit(devices: lirc.Lirc, device: str, command: Command, sleep: Callable[[float], None] = time.sleep) -> None:
     """
-    Send a command on this thread; return when it is sent.
+    Send a command on this thread; return when it is sent, and something else may be.
 
     Args:
         devices: Those that there are.
         device: Which, as a path; or the first that can.
         command: What.
-        sleep: Lets the gap before a repetition pass.
+        sleep: Lets the gap behind a message pass.
 
     Raises:
         NotSent: If no device sends, or the kernel refuses.
@@ -202,13 +210,10 @@ def transmit(devices: lirc.Lirc, device: str, command: Command, sleep: Callable[
         raise NotSent(error.sentence, error.hint) from error
     try:
         messages = _prepared(found, command)
-        for number in range(1 + command.repeats):
-            if number:
-                sleep(GAP_S)
+        for _ in range(1 + command.repeats):
             for message, rest_s in messages:
                 found.handle.write(message)
-                if rest_s:
-                    sleep(rest_s)
+                sleep(rest_s or GAP_S)
     except OSError as error:
         raise _refused(found.path, command, error) from error
     finally:
