@@ -35,7 +35,7 @@ BURST_MAX = 5
 """Messages that may be sent at once."""
 
 GAP_S = 0.04
-"""Behind each message, before its repetition or another one: as NEC has it. Without a rest two would be heard as one."""
+"""Behind each message, before its repetition or another one, as NEC has it; else two would be heard as one."""
 
 SEND_S_MAX = 8.0
 """For one message with all its repetitions: ten times half a second and the gaps."""
