@@ -46,6 +46,8 @@ def test_a_signal_is_read_as_home_assistant_sends_it() -> None:
         (b"\xff", "no infrared signal"),
         (b"[" * 10_000, "no infrared signal"),
         (b'{"timings": [9000.5], "modulation": 38000}', "no infrared signal"),
+        (b'{"timings": [9000], "modulation": 19999}', "`int` >= 20000"),
+        (b'{"timings": [9000], "modulation": 60001}', "`int` <= 60000"),
         (b'{"timings": [9000]}', "missing required field `modulation`"),
         (b" " * (SIZE_MAX + 1), "16,385 bytes are more than 16,384"),
     ],
