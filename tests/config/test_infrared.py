@@ -9,6 +9,15 @@ from weatherd.processing.infrared import PROTOCOLS, SENDABLE, scancode_mistake, 
 MistakesOf = Callable[[str], list[tuple[int, str, str]]]
 
 STATION = '[station]\nid = "s"\n[[sensors]]\nname = "b"\ndriver = "bmp280"\n'
+TWO_RECEIVERS = """
+[[sensors]]
+name = "r"
+driver = "infrared"
+device = "/dev/lirc1"
+[[sensors]]
+name = "q"
+driver = "infrared"
+"""
 ON = 'on = { protocol = "nec", scancode = 0x40bf }'
 
 
@@ -110,8 +119,7 @@ def test_a_mistake_in_a_command_is_told(lines: str, key: str, message: str, mist
             '"auto" is already the device of sensors[1]',
         ),
         (
-            f'{STATION}[[sensors]]\nname = "r"\ndriver = "infrared"\ndevice = "/dev/lirc1"\n'
-            '[[sensors]]\nname = "q"\ndriver = "infrared"',
+            STATION + TWO_RECEIVERS,
             "sensors[2].device",
             'found "auto" beside another receiver, whose device it may find',
         ),

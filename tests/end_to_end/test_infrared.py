@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.stations import documents, eventually, station, weatherd
-from tests.end_to_end.test_reload import reload
+from tests.end_to_end.test_reload import logged, reload
 from weatherd.testing.logstash import LogstashStandIn
 
 REMOTE = """
@@ -161,3 +161,25 @@ async def test_a_receiver_and_commands_come_and_go_with_a_reload(tmp_path: Path)
         assert (await weatherd("ir", "send", "tv_power", folder=tmp_path))[0] == 0
         await eventually(lambda: len(told(far_end, "infrared_received")) == 1)
         assert await running.stop() == 0
+
+
+async def test_a_command_that_changes_its_name_or_goes_does_so_with_a_reload(tmp_path: Path) -> None:
+    """What is heard has the new name, what is gone is sent no more, and a mistake leaves all as it was."""
+    commands = COMMANDS.replace("{{", "{").replace("}}", "}")
+    renamed = commands.replace("tv_power", "tv_on").replace('hifi = { protocol = "rc5", scancode = 0x1e01 }\n', "")
+    wrong = renamed.replace("0x40bf", "0x40bf0")
+    async with LogstashStandIn() as far_end, station(tmp_path, far_end.url, REMOTE + COMMANDS) as running:
+        await running.wait_for("READY=1")
+        await reload(running, commands, renamed)
+        assert await weatherd("ir", "list", folder=tmp_path) == (0, "tv_on\nfan\n", "")
+        assert (await weatherd("ir", "send", "tv_power", folder=tmp_path))[0] == os.EX_USAGE
+        assert (await weatherd("ir", "send", "tv_on", folder=tmp_path))[0] == 0
+        await eventually(lambda: len(told(far_end, "infrared_received")) == 1)
+        await reload(running, renamed, wrong)
+        assert await weatherd("ir", "list", folder=tmp_path) == (0, "tv_on\nfan\n", "")
+        await reload(running, wrong, "")
+        assert (await weatherd("ir", "list", folder=tmp_path))[0] == os.EX_UNAVAILABLE
+        assert await running.stop() == 0
+        (refused,) = logged(running, "daemon.reload_refused")
+    assert [one["command"] for one in told(far_end, "infrared_received")] == ["tv_on"]
+    assert "infrared.commands.tv_on.scancode: found 0x40bf0" in refused

@@ -7,7 +7,8 @@ The timings hold every repetition already; `repeat_count` only tells how many th
 them twice. Seen with 2026.11.0: a Marantz amplifier is turned on by a count of 5 and timings of six frames.
 
 Source:
-    Home Assistant, ``homeassistant/components/mqtt/infrared.py``, of 2026.11; infrared-protocols 10.5.0, `Command.get_raw_timings`.
+    Home Assistant 2026.11, ``homeassistant/components/mqtt/infrared.py``; infrared-protocols 10.5.0, whose
+    ``Command.get_raw_timings`` makes the timings.
 """
 
 import asyncio
