@@ -1,7 +1,7 @@
 import asyncio
 import errno
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -110,6 +110,58 @@ async def test_a_device_that_has_gone_is_told_and_may_come_back() -> None:
     await listening.close()
 
 
+async def test_who_looks_for_the_device_anew_gives_back_what_he_had() -> None:
+    """However often it goes and comes."""
+    devices = SimulatedLirc.phat()
+    ear = devices.devices["/dev/lirc1"]
+    listening = receiver(devices, raw=True)
+    for _ in range(3):
+        await listening.open()
+        assert ear.open_count == 2
+        running = asyncio.create_task(listening.run(lambda _: None))
+        await asyncio.sleep(0)
+        ear.unplug()
+        with pytest.raises(InfraredUnavailable):
+            await asyncio.wait_for(running, 5)
+        ear.is_registered = True
+    await listening.close()
+    assert [device.open_count for device in devices.devices.values()] == [0, 0]
+
+
+async def test_a_message_that_was_broken_off_is_none_with_the_next_one() -> None:
+    """What came before the device was looked for anew has no end, and is left out."""
+    device = Device()
+    listening = receiver(SimulatedLirc({"/dev/lirc0": device}), raw=True)
+    told: list[Infrared] = []
+    ends: list[tuple[list[int], Callable[[], bool]]] = [
+        ([1 << 24 | 9000, 4500], lambda: len(listening._messages._timings) == 2),
+        ([1 << 24 | 3000, 1500, 1 << 24 | 400, 3 << 24], lambda: bool(told)),
+    ]
+    for words, is_taken in ends:
+        await listening.open()
+        running = asyncio.create_task(listening.run(told.append))
+        await asyncio.sleep(0)
+        for word in words:
+            device._put_sample(word)
+        for handle in device._handles:
+            handle.wake()
+        await eventually(is_taken)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    await listening.close()
+    assert told == [Infrared("unknown", timings_us=[3000, 1500, 400])]
+
+
+async def test_nobody_waits_for_a_device_any_more_when_listening_has_ended() -> None:
+    """Else the loop would wake for every word of a device that nobody reads, or of another file of the same number."""
+    device = Device()
+    async with heard(SimulatedLirc({"/dev/lirc0": device}), raw=True):
+        fds = [handle.fd for handle in device._handles]
+        await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    assert [loop.remove_reader(fd) for fd in fds] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("devices", "raw", "message", "hint"),
     [
@@ -201,8 +253,9 @@ async def test_a_device_that_hangs_is_told_and_looked_for_again_without_another_
             await listening.open()
         assert "dmesg" in raised.value.hint
     assert devices.opened_count == 1
-    goes_on.set()
     listening.call_s_max = 5.0
+    goes_on.set()
+    await eventually(lambda: not listening._worker.is_held)
     await listening.open()
     await listening.close()
 

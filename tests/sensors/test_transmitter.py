@@ -184,6 +184,33 @@ async def test_who_may_not_send_is_told_of_the_group() -> None:
     await bench.transmitter.send("tv_power")
 
 
+async def test_a_device_with_one_carrier_sends_with_that() -> None:
+    """It has no call to choose another one, and is not asked to."""
+    device = Device(receives=False, sends=True)
+    device.sets_carrier = False
+    bench = Bench(SimulatedLirc({"/dev/lirc0": device}, lambda _: None))
+    await bench.transmitter.send("fan")
+    assert bench.sent == [([9000, 4500, 560], device.carrier_hz)] * 3
+
+
+async def test_two_seconds_are_sent_and_not_a_microsecond_more() -> None:
+    """Of pulses and rests together, the latter as long as they like."""
+    bench = Bench()
+    frame = [400_000, 90_000] * 4
+    await bench.transmitter.send_timings([*frame, 40_000], 38_000)
+    assert [len(timings) for timings, _ in bench.sent] == [1] * 5
+    with pytest.raises(NotSent, match="longer than 2,000,000"):
+        await bench.transmitter.send_timings([*frame, 40_001], 38_000)
+
+
+async def test_the_device_is_given_back_whatever_became_of_the_message() -> None:
+    """Sent or refused: nobody else finds it taken."""
+    bench = Bench()
+    await bench.transmitter.send("tv_power")
+    await refused(bench, "hifi")
+    assert [device.open_count for device in bench.devices.devices.values()] == [0, 0]
+
+
 async def test_messages_go_out_one_after_the_other_while_the_loop_goes_on() -> None:
     """The second waits for the first, which takes its time in the kernel; nobody else does."""
     goes_on, began, both = threading.Event(), threading.Event(), []
@@ -211,7 +238,8 @@ async def test_a_message_that_hangs_in_the_kernel_holds_up_nobody_for_ever() -> 
     assert "hangs in the kernel" in (await refused(bench, "tv_power")).sentence
     bench.transmitter.limit_s = 10.0
     goes_on.set()
-    await eventually(lambda: bool(bench.told))  # it went out after all
+    await eventually(lambda: not bench.transmitter._worker.is_held)
+    assert len(bench.told) == 1  # it went out after all
     await bench.transmitter.send("tv_power")
     assert bench.transmitter.counts == {"sent": 2, "too_often": 0, "failed": 2}
 

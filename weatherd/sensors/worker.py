@@ -34,6 +34,11 @@ class Worker:
         self._job: asyncio.Future[Any] | None = None
         self._give_up_at_s = 0.0
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a job runs, be it one that nobody waits for any more."""
+        return self._job is not None and not self._job.done()
+
     async def run(self, job: Callable[[], Result], limit_s: float) -> Result:
         """
         Run a job on the thread, when all that asked before have had their turn.

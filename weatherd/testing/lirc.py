@@ -63,6 +63,7 @@ class Device:
         heard_by: The devices that see its light.
         refusal: What opening it fails with, as errno; None if it does not.
         is_registered: False when it is unplugged.
+        sets_carrier: Whether what sends has a carrier that can be chosen.
         protocols: The decoders that are turned on, as numbers.
         carrier_hz: That of what it sends.
         sent: Pulses and spaces of each message, with its carrier, the newest last.
@@ -79,6 +80,7 @@ class Device:
         self.heard_by: list[Device] = []
         self.refusal: int | None = None
         self.is_registered = True
+        self.sets_carrier = True
         self.protocols = {NEC}
         self.carrier_hz = 36_000
         self.sent: deque[tuple[Sequence[int], int]] = deque(maxlen=100)
@@ -91,7 +93,13 @@ class Device:
     def features(self) -> int:
         """What it says that it can do."""
         hears = (SCANCODE << 16 if self.decodes else MODE2 << 16) if self.receives else 0
-        return hears | (PULSE | CAN_SET_SEND_CARRIER if self.sends else 0)
+        sends = PULSE | (CAN_SET_SEND_CARRIER if self.sets_carrier else 0)
+        return hears | (sends if self.sends else 0)
+
+    @property
+    def open_count(self) -> int:
+        """How many handles of it are open."""
+        return len(self._handles)
 
     def attach(self, handle: "SimulatedHandle") -> None:
         """Let a handle hear everything from now on."""
@@ -216,7 +224,7 @@ class SimulatedHandle:
                 if value not in {PULSE, SCANCODE}:
                     raise _error(errno.EINVAL)
                 self._send_mode = value
-            case 0x40046913 if device.sends:  # SET_SEND_CARRIER
+            case 0x40046913 if device.sends and device.sets_carrier:  # SET_SEND_CARRIER
                 if value > CARRIER_HZ_MAX:
                     raise _error(errno.EINVAL)
                 device.carrier_hz = value

@@ -71,6 +71,14 @@ def test_signs_come_and_go(timings: list[int]) -> None:
     assert unsigned(signed(timings)) == (timings if len(timings) % 2 else timings[:-1])
 
 
+def test_what_the_kernel_takes_stays_whole_and_all_else_is_parted_at_its_rests() -> None:
+    """It takes 1,023 timings of half a second together; a rest is a space of 20 ms."""
+    short, rest = [100] * 601, 20_000
+    assert list(parts([*short[:301], rest, *short[:301]])) == [([*short[:301], rest, *short[:301]], 0)]
+    assert list(parts([*short, rest, *short])) == [(short, rest), (short, 0)]
+    assert list(parts([*short, rest - 1, *short])) == [([*short, rest - 1, *short], 0)]
+
+
 @given(st.lists(st.integers(20, 100_000), min_size=1, max_size=99))
 def test_no_pulse_is_lost_between_the_parts(timings: list[int]) -> None:
     """Put together again they are what they were, and each is an odd number of timings."""
