@@ -249,7 +249,7 @@ async def test_a_device_that_hangs_is_told_and_looked_for_again_without_another_
     listening = receiver(devices)
     listening.call_s_max = 0.01
     for _ in range(3):
-        with pytest.raises(InfraredUnavailable, match="auto hangs in the kernel") as raised:
+        with pytest.raises(InfraredUnavailable, match="an infrared device hangs in the kernel") as raised:
             await listening.open()
         assert "dmesg" in raised.value.hint
     assert devices.opened_count == 1

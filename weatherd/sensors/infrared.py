@@ -79,7 +79,8 @@ class InfraredReceiver:
         await self._worker.close(self._release, self.call_s_max)
 
     def _hangs(self) -> InfraredUnavailable:
-        return InfraredUnavailable(f"{self._path} hangs in the kernel", "look at `dmesg`, and restart the machine")
+        which = "an infrared device" if self._path == lirc.AUTO else self._path
+        return InfraredUnavailable(f"{which} hangs in the kernel", "look at `dmesg`, and restart the machine")
 
     def _open(self) -> None:
         """Open the device anew, on the thread."""
