@@ -113,8 +113,8 @@ def _damage(trial: Trial, how: Callable[[Path, Sequence[_Page]], Pages], folder:
 @pytest.mark.parametrize("when", ["between two starts", "while it runs"])
 @pytest.mark.parametrize(
     ("what", "how", "first_s"),
-    # The leaf of the first three rows is written with the fourth, behind them all: only with twice as many rows is it in
-    # the half that stays.
+    # The leaf of the first three rows is written with the fourth, behind them all: only with twice as many rows it is
+    # in the half that stays.
     [("truncated", _truncate, 5.0), ("one page zeroed", _zero, 2.5), ("header overwritten", _overwrite_header, 2.5)],
     ids=["truncated", "zeroed", "overwritten"],
 )

@@ -52,7 +52,9 @@ class _Parser(argparse.ArgumentParser):
         """Tell a mistake in the command line the way all mistakes are told; 64 is what sysexits has for it."""
         self.print_usage(sys.stderr)
         hint = f"see `{self.prog} --help`"
-        if message.startswith("unrecognized") and ".toml" in message:
+        if message.startswith("unrecognized arguments: --config"):
+            hint = "this command reads no configuration; see `weatherd --help`"
+        elif message.startswith("unrecognized") and ".toml" in message:
             hint = "a configuration is named with --config FILE"
         self.exit(os.EX_USAGE, f"error: cli.usage: {message}\nhint:  {hint}\n")
 

@@ -147,30 +147,30 @@ class JsonLines(ABC):
 
     def _counts(self, reader: LineReader) -> Mapping[str, int]:
         """Return what a reader has counted, and the lines that were not even shown to it."""
-        if not (not_shown := self._lines_count - reader.counts["lines"]):
-            return reader.counts
-        return reader.counts + Counter(lines=not_shown, not_matched=not_shown)
+        counts = reader.counts
+        not_shown = self._lines_count - counts["lines"]
+        return counts + Counter(lines=not_shown, not_matched=not_shown)
 
     def _decode(self, lines: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
         records = []
         for line in lines:
             if not line or line.isspace():
                 continue
-            self._lines_count += 1
             try:
                 records.append(decoded(line))
             except BadLine as error:
-                for sensor, reader in self._readers.items():
-                    reader.refuse(error)
-                    self._tell(sensor, error.kind, str(error))
+                self._refuse(error)
+        self._lines_count += len(records)
         return records
 
     def _too_long(self) -> None:
+        self._refuse(BadLine("too_long", f"longer than {LINE_SIZE_MAX} bytes"))
+
+    def _refuse(self, error: BadLine) -> None:
         self._lines_count += 1
         for sensor, reader in self._readers.items():
-            reader.counts["lines"] += 1
-            reader.counts["too_long"] += 1
-            self._tell(sensor, "too_long", f"longer than {LINE_SIZE_MAX} bytes")
+            reader.refuse(error)
+            self._tell(sensor, error.kind, str(error))
 
     def _tell(self, sensor: str, kind: str, sentence: str) -> None:
         # What nobody can read is the same line for every sensor; the rest is each one's own.

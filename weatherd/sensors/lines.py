@@ -29,6 +29,7 @@ _TIME_MS_MAX = 4_102_444_800_000  # 2100-01-01; later ones are no times of an ob
 _EPOCH_MS_MIN = 100_000_000_000  # as seconds that is the year 5138, as milliseconds 1973
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _decoder = msgspec.json.Decoder(dict[str, Any])
+_NUMBERS = (int, float)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  -- subtracted from local times, whose offset is looked up
 
@@ -150,9 +151,6 @@ class LineReader:
 
     Attributes:
         match: As given.
-        counts: Lines by what became of each: ``taken``, ``not_matched``, ``without_quantity`` (also the first of a
-            running total), ``repeated``, ``not_json``, ``too_long``, ``wrong_type``; ``lines`` is all of them. Of what
-            was taken or repeated, ``field_wrong_type`` lacked a value and ``without_time`` had no time of its own.
 
     Source:
         rtl_433, docs/DATA_FORMAT.md, "Message Data": model, id and channel identify a device.
@@ -179,12 +177,24 @@ class LineReader:
         self._tells_apart = bool(repeat_window_s) or any(field.counter for field in fields.values())
         self._transmissions: dict[tuple[object, ...], int] = {}
         self._totals: dict[tuple[object, ...], float] = {}
-        self.counts: Counter[str] = Counter()
+        self._lines_count = self._taken_count = 0
+        self._others_counts: Counter[str] = Counter()
+
+    @property
+    def counts(self) -> Counter[str]:
+        """
+        Lines by what became of each; what there was none of is left out.
+
+        ``taken``, ``not_matched``, ``without_quantity`` (also the first of a running total), ``repeated``,
+        ``not_json``, ``too_long``, ``wrong_type``; ``lines`` is all of them. Of what was taken or repeated,
+        ``field_wrong_type`` lacked a value and ``without_time`` had no time of its own.
+        """
+        return Counter(lines=self._lines_count, taken=self._taken_count) + self._others_counts
 
     def refuse(self, error: BadLine) -> None:
         """Count a line that could not be decoded."""
-        self.counts["lines"] += 1
-        self.counts[error.kind] += 1
+        self._lines_count += 1
+        self._others_counts[error.kind] += 1
 
     def read(self, record: Mapping[str, Any], now_ms: int, tell: Tell | None = None) -> Arrival | None:
         """
@@ -201,13 +211,13 @@ class LineReader:
         Raises:
             BadLine: If its mapped fields are no numbers.
         """
-        self.counts["lines"] += 1
+        self._lines_count += 1
         if self.match and key_of(self._matched, record) != self._wanted:
-            self.counts["not_matched"] += 1
+            self._others_counts["not_matched"] += 1
             return None
         numbers = self._numbers(record, tell)
         if not numbers:
-            self.counts["without_quantity"] += 1
+            self._others_counts["without_quantity"] += 1
             return None
         labels = self._read_labels(record)
         transmitter = _transmitter(record, labels) if self._tells_apart else ()
@@ -215,11 +225,14 @@ class LineReader:
         if self._repeat_window_ms and self._repeated(
             numbers, transmitter, now_ms if observed_at_ms is None else observed_at_ms
         ):
-            self.counts["repeated"] += 1
+            self._others_counts["repeated"] += 1
             return None
         measurement = self._measurement(numbers, transmitter)
-        self.counts["taken" if measurement else "without_quantity"] += 1
-        return Arrival(measurement, labels, observed_at_ms) if measurement else None
+        if not measurement:
+            self._others_counts["without_quantity"] += 1
+            return None
+        self._taken_count += 1
+        return Arrival(measurement, labels, observed_at_ms)
 
     def _numbers(self, record: Mapping[str, Any], tell: Tell | None) -> dict[str, float]:
         """
@@ -238,9 +251,9 @@ class LineReader:
         if wrong is not None:
             what = f"field {wrong[:_LABEL_LENGTH_MAX]!r} holds {_description(record[wrong])}"
             if not numbers:
-                self.counts["wrong_type"] += 1
+                self._others_counts["wrong_type"] += 1
                 raise BadLine("wrong_type", f"of no use: {what}, and no number")
-            self.counts["field_wrong_type"] += 1
+            self._others_counts["field_wrong_type"] += 1
             if tell is not None:
                 tell("field_wrong_type", f"used only in part: {what}, and no number")
         return numbers
@@ -297,7 +310,7 @@ class LineReader:
         value = record.get(self._observed_at)
         time_ms = parse_time(value, self._time_zone, now_ms)
         if time_ms is None:
-            self.counts["without_time"] += 1
+            self._others_counts["without_time"] += 1
             if tell is not None:
                 what = f"field {self._observed_at[:_LABEL_LENGTH_MAX]!r} holds {_description(value)}"
                 tell("without_time", f"stamped with the time of its arrival: {what}, and no time since 1970")
@@ -370,7 +383,7 @@ def _text(value: object) -> str | None:
         return value[:_LABEL_LENGTH_MAX]
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)[:_LABEL_LENGTH_MAX] if isinstance(value, int | float) else None
+    return str(value)[:_LABEL_LENGTH_MAX] if isinstance(value, _NUMBERS) else None
 
 
 def _description(value: object) -> str:
