@@ -214,6 +214,8 @@ async def test_more_clients_than_places_are_turned_away(folder: Path) -> None:
     idle = [await asyncio.open_unix_connection(server.path) for _ in range(8)]
     reader, writer = await asyncio.open_unix_connection(server.path)
     assert await asyncio.wait_for(reader.read(), 10.0) == b""
+    with pytest.raises(UnavailableError, match="does not answer, and closes the connection"):
+        await asyncio.to_thread(ask, "status")
     for _, each in [*idle, (reader, writer)]:
         each.close()
     await asyncio.sleep(0)

@@ -9,6 +9,15 @@ from weatherd.processing.infrared import PROTOCOLS, SENDABLE, scancode_mistake, 
 MistakesOf = Callable[[str], list[tuple[int, str, str]]]
 
 STATION = '[station]\nid = "s"\n[[sensors]]\nname = "b"\ndriver = "bmp280"\n'
+TWO_RECEIVERS = """
+[[sensors]]
+name = "r"
+driver = "infrared"
+device = "/dev/lirc1"
+[[sensors]]
+name = "q"
+driver = "infrared"
+"""
 ON = 'on = { protocol = "nec", scancode = 0x40bf }'
 
 
@@ -110,6 +119,11 @@ def test_a_mistake_in_a_command_is_told(lines: str, key: str, message: str, mist
             '"auto" is already the device of sensors[1]',
         ),
         (
+            STATION + TWO_RECEIVERS,
+            "sensors[2].device",
+            'found "auto" beside another receiver, whose device it may find',
+        ),
+        (
             f'{STATION}[[sensors]]\nname = "r"\ndriver = "infrared"\ndevice = "simulated"\n[infrared.commands]\n{ON}',
             "infrared.device",
             'found another one beside "simulated"',
@@ -171,3 +185,34 @@ def test_the_longest_message_is_sent() -> None:
     longest = [480] * 1022 + [9440]
     assert list(timings_mistakes(longest)) == []
     assert len(list(timings_mistakes([*longest[:-1], 9441]))) == 1
+
+
+def test_receivers_of_different_devices_go_together(mistakes_of: MistakesOf) -> None:
+    """And a transmitter on the device of one of them, whose path is named or not."""
+    both = "".join(f'[[sensors]]\nname = "r{n}"\ndriver = "infrared"\ndevice = "/dev/lirc{n}"\n' for n in range(2))
+    for device in ("auto", "/dev/lirc0"):
+        assert mistakes_of(f'{STATION}{both}[infrared]\ndevice = "{device}"\n[infrared.commands]\n{ON}') == []
+
+
+def test_every_mistake_of_every_command_is_told_at_once(mistakes_of: MistakesOf) -> None:
+    """Each at its line and key, whatever else is wrong there."""
+    found = mistakes_of(
+        commands(
+            'a = { protocol = "nec", scancode = 0x10000 }',
+            'b = { protocl = "nec", scancode = 1 }',
+            "c = 3",
+            "d = { timings_us = [1, 2], repeats = 99 }",
+            "e = { timings_us = [99999999999999999999999] }",
+            ON,
+        )
+    )
+    assert [(line, key) for line, key, _ in found] == [
+        (7, "infrared.commands.a.scancode"),
+        (8, "infrared.commands.b.protocl"),
+        (8, "infrared.commands.b.scancode"),
+        (9, "infrared.commands.c"),
+        (10, "infrared.commands.d.repeats"),
+        (10, "infrared.commands.d.timings_us"),
+        (10, "infrared.commands.d.timings_us"),
+        (11, "infrared.commands.e.timings_us"),
+    ]

@@ -2,13 +2,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from tests.end_to_end.stations import eventually
 from tests.panel.stations import Shown, shown, write_lines
 from weatherd.daemon import status
 from weatherd.daemon.counters import families_of
-from weatherd.errors import NoAnswer
+from weatherd.errors import NoAnswer, NoSuchCommand, TooOften
 from weatherd.model import Quality
 from weatherd.testing.logstash import Answer, LogstashStandIn
 
@@ -119,3 +120,46 @@ async def test_whoever_tells_much_makes_few_series(tmp_path: Path) -> None:
         ("weatherd_sensor_observed_timestamp_seconds", "barometer"),
         ("weatherd_sensor_observed_timestamp_seconds", "garden"),
     }
+
+
+INFRARED = """
+[infrared]
+device = "simulated"
+sends_per_minute_max = 1
+commands = { tv_power = { protocol = "nec", scancode = 0x40bf } }
+
+[[sensors]]
+name = "remote"
+driver = "infrared"
+device = "simulated"
+raw = true
+"""
+
+
+async def test_what_is_heard_and_sent_by_infrared_is_counted(tmp_path: Path) -> None:
+    """By kind and by outcome, from 0 on; a name that there is not was never to be sent."""
+    async with shown(tmp_path, INFRARED) as one:
+        before = await read(one)
+        transmitter = one.daemon.parts.transmitter
+        assert transmitter is not None
+        await transmitter.send("tv_power")
+        with pytest.raises(TooOften):
+            await transmitter.send("tv_power")
+        with pytest.raises(NoSuchCommand):
+            await transmitter.send("tv_powr")
+        await eventually(lambda: one.daemon.parts.hearing.count == 2)
+        after = await read(one)
+    changed = {name: value for name, value in after.items() if "infrared" in name[0] and before[name] != value}
+    assert changed == {
+        ("weatherd_infrared_heard_total", "keys", "remote"): 1,
+        ("weatherd_infrared_heard_total", "timings", "remote"): 1,
+        ("weatherd_infrared_messages_total", "sent"): 1,
+        ("weatherd_infrared_messages_total", "too_often"): 1,
+    }
+    assert before["weatherd_infrared_left_out_total", "remote"] == 0
+
+
+async def test_a_station_without_infrared_has_no_series_of_it(tmp_path: Path) -> None:
+    """Neither of what it hears nor of what it sends."""
+    async with shown(tmp_path) as one:
+        assert not [name for name in await read(one) if "infrared" in name[0]]

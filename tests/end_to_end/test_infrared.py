@@ -1,12 +1,13 @@
 """The real daemon with an emulated infrared device: what is sent is heard, and both reach the far end."""
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.stations import documents, eventually, station, weatherd
-from tests.end_to_end.test_reload import reload
+from tests.end_to_end.test_reload import logged, reload
 from weatherd.testing.logstash import LogstashStandIn
 
 REMOTE = """
@@ -78,6 +79,38 @@ async def test_what_cannot_be_sent_is_told_in_two_lines(tmp_path: Path) -> None:
     assert names == (0, "tv_power\nfan\nhifi\n", "")
 
 
+async def test_a_stop_lets_a_message_go_out_and_tells_it(tmp_path: Path) -> None:
+    """SIGTERM in the middle of it: whoever asked hears that it is sent, and the event is in the journal."""
+    slow = COMMANDS + f"slow = {{{{ timings_us = {[30_000] * 13}, repeats = 4 }}}}\n"
+    async with LogstashStandIn() as far_end, station(tmp_path, far_end.url, REMOTE + slow) as running:
+        await running.wait_for("READY=1")
+        asking = asyncio.create_task(weatherd("ir", "send", "slow", folder=tmp_path))
+        await eventually(lambda: bool(told(far_end, "infrared_received")))  # the first of five
+        assert await running.stop() == 0
+        assert await asking == (0, "sent slow\n", "")
+    assert told(far_end, "infrared_sent") == [{"command": "slow", "repeat": 4, "carrier_hz": 38_000}]
+
+
+async def test_two_who_send_at_once_are_both_sent(tmp_path: Path) -> None:
+    """One after the other, each whole."""
+    async with LogstashStandIn() as far_end, station(tmp_path, far_end.url, REMOTE + COMMANDS) as running:
+        await running.wait_for("READY=1")
+        asked = [weatherd("ir", "send", name, folder=tmp_path) for name in ("tv_power", "fan", "fan")]
+        assert [code for code, _, _ in await asyncio.gather(*asked)] == [0, 0, 0]
+        await eventually(lambda: len(told(far_end, "infrared_sent")) == 3)
+        await eventually(lambda: len(told(far_end, "infrared_received")) == 3)
+    assert sorted(one["command"] for one in told(far_end, "infrared_sent")) == ["fan", "fan", "tv_power"]
+
+
+async def test_where_no_daemon_runs_nothing_is_sent(tmp_path: Path) -> None:
+    """The bounds are the daemon's, so nobody sends past it."""
+    code, out, err = await weatherd("ir", "send", "tv_power", folder=tmp_path)
+    assert (code, out) == (os.EX_UNAVAILABLE, "")
+    assert len(err.splitlines()) == 2
+    assert err.startswith("error: ")
+    assert "hint:  " in err
+
+
 async def test_without_the_table_nothing_is_sent(tmp_path: Path) -> None:
     """It is off until somebody wants it."""
     async with LogstashStandIn() as far_end, station(tmp_path, far_end.url, REMOTE) as running:
@@ -128,3 +161,25 @@ async def test_a_receiver_and_commands_come_and_go_with_a_reload(tmp_path: Path)
         assert (await weatherd("ir", "send", "tv_power", folder=tmp_path))[0] == 0
         await eventually(lambda: len(told(far_end, "infrared_received")) == 1)
         assert await running.stop() == 0
+
+
+async def test_a_command_that_changes_its_name_or_goes_does_so_with_a_reload(tmp_path: Path) -> None:
+    """What is heard has the new name, what is gone is sent no more, and a mistake leaves all as it was."""
+    commands = COMMANDS.replace("{{", "{").replace("}}", "}")
+    renamed = commands.replace("tv_power", "tv_on").replace('hifi = { protocol = "rc5", scancode = 0x1e01 }\n', "")
+    wrong = renamed.replace("0x40bf", "0x40bf0")
+    async with LogstashStandIn() as far_end, station(tmp_path, far_end.url, REMOTE + COMMANDS) as running:
+        await running.wait_for("READY=1")
+        await reload(running, commands, renamed)
+        assert await weatherd("ir", "list", folder=tmp_path) == (0, "tv_on\nfan\n", "")
+        assert (await weatherd("ir", "send", "tv_power", folder=tmp_path))[0] == os.EX_USAGE
+        assert (await weatherd("ir", "send", "tv_on", folder=tmp_path))[0] == 0
+        await eventually(lambda: len(told(far_end, "infrared_received")) == 1)
+        await reload(running, renamed, wrong)
+        assert await weatherd("ir", "list", folder=tmp_path) == (0, "tv_on\nfan\n", "")
+        await reload(running, wrong, "")
+        assert (await weatherd("ir", "list", folder=tmp_path))[0] == os.EX_UNAVAILABLE
+        assert await running.stop() == 0
+        (refused,) = logged(running, "daemon.reload_refused")
+    assert [one["command"] for one in told(far_end, "infrared_received")] == ["tv_on"]
+    assert "infrared.commands.tv_on.scancode: found 0x40bf0" in refused

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -50,14 +50,19 @@ class Bench:
         log, _ = recording_log()
         self.receiver = FakeReceiver()
         self.told: list[Infrared] = []
+        self.delays_count = 0
         self.sampler = HeardSampler(
             self.receiver,
             self.clock,
             self.queue,
             Condition("remote", self.clock, Happenings(self.queue, self.clock, log)),
             tell=lambda _, heard: self.told.append(heard),
-            delays=lambda: iter([1.0] * 1000),
+            delays=self.delays,
         )
+
+    def delays(self) -> Iterator[float]:
+        self.delays_count += 1
+        return iter([1.0] * 1000)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Bench"]:
@@ -139,6 +144,60 @@ async def test_a_flood_makes_few_events_and_says_how_many_it_left_out() -> None:
     assert event.infrared.left_out_count == 30
     assert bench.sampler.counts["left_out"] == 30
     assert len(bench.told) == EVENTS_BURST_MAX + 31
+
+
+async def test_what_was_left_out_is_told_once() -> None:
+    """The next event but one has nothing to say of it."""
+    async with Bench().running() as bench:
+        for _ in range(EVENTS_BURST_MAX + 1):
+            await bench.hear(OTHER)
+        for _ in range(2):
+            await bench.clock.advance(EVENT_PERIOD_S)
+            await bench.hear(KEY, 1.0)
+        told = [one.infrared.left_out_count for one in bench.events() if one.infrared is not None]
+    assert told[-2:] == [1, 0]
+
+
+async def test_a_queue_that_is_full_for_long_holds_fifty_and_the_oldest_give_way() -> None:
+    """Neither memory nor the queue grows, however long the disk takes nothing."""
+    bench = Bench(size_max=1)
+    bench.queue.push(Event("weather", "", 0, True))
+    async with bench.running():
+        for number in range(2 * UNQUEUED_MAX):
+            await bench.hear(Infrared("nec", f"{number:#06x}"), EVENT_PERIOD_S)
+            assert bench.sampler.unqueued_count <= UNQUEUED_MAX
+        assert bench.sampler.unqueued_count == UNQUEUED_MAX
+        assert [one.action for one in bench.events()] == ["weather"]
+        await settle()
+        (first,) = bench.events()
+    # The last press is not among them: it is not over while what was before it waits.
+    assert first.infrared == Infrared("nec", f"{UNQUEUED_MAX - 1:#06x}")
+
+
+async def test_a_key_that_is_held_for_ten_minutes_is_one_event() -> None:
+    """Each repeat is told, and nothing is kept but their count."""
+    async with Bench().running() as bench:
+        for repeat in range(5000):
+            await bench.hear(Infrared("nec", "0x40bf", repeat, "tv_power"))
+            if repeat % 100 == 0:
+                await bench.clock.advance(0.1)
+        await bench.clock.advance(1.0)
+        (event,) = bench.events()
+    assert event.message == "remote heard nec 0x40bf (tv_power), held for 4,999 repeats"
+    assert len(bench.told) == 5000
+
+
+async def test_a_receiver_that_was_there_for_long_is_looked_for_at_once() -> None:
+    """The delays begin anew when it was there for more than a minute, and go on when it comes and goes."""
+    async with Bench().running() as bench:
+        for there_s, made_count in ((1.0, 1), (61.0, 2), (59.0, 2)):
+            bench.receiver.gone.clear()
+            await bench.clock.advance(there_s)
+            bench.receiver.gone.set()
+            await settle()
+            bench.receiver.gone.clear()
+            await bench.clock.advance(1.0)
+            assert bench.delays_count == made_count
 
 
 async def test_presses_push_no_observation_out_of_a_full_queue() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from weatherd.errors import InfraredUnavailable
 from weatherd.sensors import lirc
-from weatherd.testing.lirc import Device, SimulatedLirc
+from weatherd.testing.lirc import Device, SimulatedHandle, SimulatedLirc
 
 HEADER = Path("/usr/include/linux/lirc.h")
 
@@ -110,6 +110,22 @@ def test_a_device_that_cannot_be_opened_does_not_hide_one_that_can() -> None:
     with pytest.raises(InfraredUnavailable, match="/dev/lirc0 cannot be used: Permission denied") as raised:
         found(devices, lirc.can_send)
     assert "usermod -aG video" in raised.value.hint
+
+
+def test_devices_that_are_not_taken_are_given_back() -> None:
+    """What cannot do it, and what does not even say what it can do; the first refusal is told."""
+
+    class Mute(SimulatedLirc):
+        def open(self, path: str) -> SimulatedHandle:
+            handle = super().open(path)
+            self.devices[path].is_registered = path != "/dev/lirc0"
+            return handle
+
+    devices = Mute({f"/dev/lirc{number}": Device() for number in range(3)})
+    devices.devices["/dev/lirc1"].refusal = errno.EACCES
+    with pytest.raises(InfraredUnavailable, match="/dev/lirc0 cannot be used: No such device"):
+        found(devices, lirc.can_send)
+    assert [device.open_count for device in devices.devices.values()] == [0, 0, 0]
 
 
 def test_without_any_device_the_overlays_are_named() -> None:

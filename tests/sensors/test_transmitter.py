@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from tests.end_to_end.stations import eventually
 from tests.fakes import FakeClock
 from weatherd.errors import InfraredError, NoSuchCommand, NotSent, TooOften
 from weatherd.model import Infrared
@@ -48,7 +49,7 @@ async def test_a_scancode_is_encoded_by_the_kernel() -> None:
     await bench.transmitter.send("tv_power")
     assert bench.sent == [(list(nec.encode(POWER)), 38_000)]
     assert bench.told == [Infrared("nec", "0x40bf", command="tv_power")]
-    assert bench.transmitter.sent_count == 1
+    assert bench.transmitter.counts == {"sent": 1, "too_often": 0, "failed": 0}
 
 
 async def test_timings_go_out_at_their_carrier_and_as_often_as_wanted() -> None:
@@ -59,11 +60,11 @@ async def test_timings_go_out_at_their_carrier_and_as_often_as_wanted() -> None:
     assert bench.told == [Infrared(repeat=2, command="fan", carrier_hz=36_000)]
 
 
-def test_there_is_a_rest_before_each_repetition() -> None:
-    """As long as a remote takes it."""
+def test_there_is_a_rest_behind_each_message() -> None:
+    """As long as a remote takes it, before a repetition, and before whatever is sent next."""
     passed: list[float] = []
     transmit(SimulatedLirc.phat(lambda _: None), "auto", COMMANDS["fan"], passed.append)
-    assert passed == [GAP_S, GAP_S]
+    assert passed == [GAP_S, GAP_S, GAP_S]
 
 
 async def test_what_has_no_name_is_told_with_its_timings() -> None:
@@ -84,7 +85,7 @@ async def test_a_held_key_is_sent_in_pieces_with_its_rests() -> None:
     assert bench.sent[4:] == [([*frame, rest, *frame], 38_000)]
     passed: list[float] = []
     transmit(bench.devices, "auto", Command(timings_us=(*frame, rest, *frame, 2 * rest, *frame)), passed.append)
-    assert passed == [0.2, 0.4]
+    assert passed == [0.2, 0.4, GAP_S]
 
 
 async def refused(bench: Bench, name: str) -> InfraredError:
@@ -115,6 +116,7 @@ async def test_five_go_at_once_and_then_as_many_a_minute_as_are_allowed() -> Non
     await bench.clock.advance(0.2)
     await bench.transmitter.send("tv_power")
     assert len(bench.sent) == 6
+    assert bench.transmitter.counts == {"sent": 6, "too_often": 2, "failed": 0}
 
 
 async def test_a_station_that_may_send_once_a_minute_sends_once() -> None:
@@ -182,6 +184,33 @@ async def test_who_may_not_send_is_told_of_the_group() -> None:
     await bench.transmitter.send("tv_power")
 
 
+async def test_a_device_with_one_carrier_sends_with_that() -> None:
+    """It has no call to choose another one, and is not asked to."""
+    device = Device(receives=False, sends=True)
+    device.sets_carrier = False
+    bench = Bench(SimulatedLirc({"/dev/lirc0": device}, lambda _: None))
+    await bench.transmitter.send("fan")
+    assert bench.sent == [([9000, 4500, 560], device.carrier_hz)] * 3
+
+
+async def test_two_seconds_are_sent_and_not_a_microsecond_more() -> None:
+    """Of pulses and rests together, the latter as long as they like."""
+    bench = Bench()
+    frame = [400_000, 90_000] * 4
+    await bench.transmitter.send_timings([*frame, 40_000], 38_000)
+    assert [len(timings) for timings, _ in bench.sent] == [1] * 5
+    with pytest.raises(NotSent, match="longer than 2,000,000"):
+        await bench.transmitter.send_timings([*frame, 40_001], 38_000)
+
+
+async def test_the_device_is_given_back_whatever_became_of_the_message() -> None:
+    """Sent or refused: nobody else finds it taken."""
+    bench = Bench()
+    await bench.transmitter.send("tv_power")
+    await refused(bench, "hifi")
+    assert [device.open_count for device in bench.devices.devices.values()] == [0, 0]
+
+
 async def test_messages_go_out_one_after_the_other_while_the_loop_goes_on() -> None:
     """The second waits for the first, which takes its time in the kernel; nobody else does."""
     goes_on, began, both = threading.Event(), threading.Event(), []
@@ -207,12 +236,63 @@ async def test_a_message_that_hangs_in_the_kernel_holds_up_nobody_for_ever() -> 
     bench = Bench(SimulatedLirc.phat(lambda _: goes_on.wait(10) and None), limit_s=0.05)
     assert "not sent after 0.05 s" in (await refused(bench, "tv_power")).sentence
     assert "hangs in the kernel" in (await refused(bench, "tv_power")).sentence
+    bench.transmitter.limit_s = 10.0
     goes_on.set()
-    working = bench.transmitter._working
-    assert working is not None
-    await asyncio.wait_for(working, 5)
-    bench.transmitter.limit_s = 5.0
+    await eventually(lambda: not bench.transmitter._worker.is_held)
+    assert len(bench.told) == 1  # it went out after all
     await bench.transmitter.send("tv_power")
+    assert bench.transmitter.counts == {"sent": 2, "too_often": 0, "failed": 2}
+
+
+async def test_what_has_begun_goes_out_and_is_told_though_nobody_waits_for_it() -> None:
+    """Somebody pressed Ctrl-C, or was out of patience: the next message waits for its end, and goes out too."""
+    goes_on, began = threading.Event(), threading.Event()
+
+    def hold(_: float) -> None:
+        began.set()
+        assert goes_on.wait(10)
+
+    bench = Bench(SimulatedLirc.phat(hold))
+    asking = asyncio.create_task(bench.transmitter.send("tv_power"))
+    await asyncio.to_thread(began.wait, 10)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    after = asyncio.create_task(bench.transmitter.send("fan"))
+    await asyncio.sleep(0)
+    assert bench.told == []
+    goes_on.set()
+    await after
+    assert [one.command for one in bench.told] == ["tv_power", "fan"]
+
+
+async def test_a_message_on_its_way_is_over_before_the_stop_and_no_other_begins() -> None:
+    """Those that wait for their turn are refused with the reason."""
+    goes_on, began = threading.Event(), threading.Event()
+
+    def hold(_: float) -> None:
+        began.set()
+        assert goes_on.wait(10)
+
+    bench = Bench(SimulatedLirc.phat(hold))
+    first, second = (asyncio.create_task(bench.transmitter.send("tv_power")) for _ in range(2))
+    await asyncio.to_thread(began.wait, 10)
+    stopping = asyncio.create_task(bench.transmitter.finish())
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    goes_on.set()
+    await stopping
+    await first
+    with pytest.raises(NotSent, match="the station stops"):
+        await second
+    assert isinstance(await refused(bench, "tv_power"), NotSent)
+    assert (len(bench.sent), len(bench.told)) == (1, 1)
+
+
+async def test_a_transmitter_that_never_sent_stops_at_once() -> None:
+    """And may be asked to stop twice."""
+    bench = Bench()
+    await bench.transmitter.finish()
+    await bench.transmitter.finish()
 
 
 @pytest.mark.parametrize(

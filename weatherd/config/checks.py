@@ -380,6 +380,9 @@ def receivers_differ(sensors: Sequence[Any]) -> Found:
         device = getattr(sensor, "device", None) if _is_receiver(sensor) else None
         if device is not None and first.setdefault(device, index) != index:
             yield ("sensors", index, "device"), f"{quoted(device)} is already the device of sensors[{first[device]}]"
+    if "auto" in first and first.keys() - {"auto", "simulated"}:
+        message = 'found "auto" beside another receiver, whose device it may find; name the path of each'
+        yield ("sensors", first["auto"], "device"), message
 
 
 def simulated_as_a_whole(sensors: Sequence[Any], infrared: Any) -> Found:

@@ -82,8 +82,12 @@ def _exchange(
         with channel.makefile("rb") as stream:
             answer = stream.read(_ANSWER_SIZE_MAX)
         refusal = msgspec.json.decode(answer, type=_Refusal)
-    except (OSError, msgspec.DecodeError) as error:
+    except TimeoutError as error:
         raise _silent(path) from error
+    except (OSError, msgspec.DecodeError) as error:
+        message = f"the daemon at {path} does not answer, and closes the connection"
+        hint = "it stops, or has too many callers: try again, and see its log: `journalctl -u weatherd`"
+        raise UnavailableError(message, hint) from error
     if refusal.error is not None:
         raise _raised(refusal.error, refusal, path)
     try:

@@ -31,6 +31,7 @@ from weatherd.forwarding import Forwarder
 from weatherd.looping import BOUNDS_S, passes
 from weatherd.model import Quality
 from weatherd.sampling.condition import State
+from weatherd.sampling.heard import HeardSampler
 
 SINK_STATES = ("untried", "answers", "lost")
 
@@ -75,6 +76,7 @@ def families_of(parts: Parts) -> Iterator[Metric]:
         _station(parts),
         _sensors(parts.samplers),
         _lines(parts),
+        _infrared(parts),
         _queue(parts),
         _journal(parts),
         _sinks(parts),
@@ -164,6 +166,34 @@ def _lines(parts: Parts) -> Iterator[Metric]:
                 if outcome != "lines":
                     outcomes.add_metric([sensor, outcome], count)
     yield from (lines, outcomes)
+
+
+def _infrared(parts: Parts) -> Iterator[Metric]:
+    heard = CounterMetricFamily(
+        "weatherd_infrared_heard",
+        "What a receiver of infrared has heard, since the start: presses of keys, their repeats, and timings, both of "
+        "keys and of what no decoder knows.",
+        labels=_by("kind"),
+    )
+    left_out = CounterMetricFamily(
+        "weatherd_infrared_left_out",
+        "Presses that a receiver has heard, and that were too many to be events, since the start.",
+        labels=["sensor"],
+    )
+    for sampler in parts.samplers:
+        if isinstance(sampler, HeardSampler):
+            for kind, count in sampler.counts.items():
+                if kind != "left_out":
+                    heard.add_metric([sampler.name, kind], count)
+            left_out.add_metric([sampler.name], sampler.counts["left_out"])
+    yield from (heard, left_out)
+    if parts.transmitter is not None:
+        yield _counter_each(
+            "weatherd_infrared_messages",
+            "Messages that were to be sent by infrared, by what became of them, since the start.",
+            "outcome",
+            parts.transmitter.counts,
+        )
 
 
 def _queue(parts: Parts) -> Iterator[Metric]:

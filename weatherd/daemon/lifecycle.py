@@ -4,8 +4,9 @@ The life of a station: every loop runs in one TaskGroup, and stops in this order
     start   journal, listening sockets, control socket; then recorder, forwarders, samplers; READY when every sensor
             has been tried once. A disk that takes nothing holds up nobody: samplers fill the queue meanwhile, and the
             journal is opened, and what works on it started, as soon as the disk does
-    stop    samplers report what they have; the recorder empties the queue into the journal; each sink is tried once
-            more, for at most five seconds; then sockets, sinks, bus and journal are closed
+    stop    samplers report what they have, and what is being sent by infrared goes out; the recorder empties the queue
+            into the journal; each sink is tried once more, for at most five seconds; then sockets, sinks, bus and
+            journal are closed
 
 Each loop is supervised on its own, so a mistake in one costs that one a restart and nobody else anything.
 """
@@ -52,6 +53,9 @@ TRIED_S_MAX = 15.0
 
 SAMPLERS_STOP_S = 3.0
 """For the samplers to hand over what they have; it takes that long only while the queue is full."""
+
+SENDING_STOP_S = 3.0
+"""For a message by infrared with its repetitions; few take longer."""
 
 JOURNAL_STOP_S = 10.0
 """For the rest of the queue to reach the card."""
@@ -228,7 +232,7 @@ class Daemon:
         if self._next is None:
             self._notifier.stopping()
         self._log.info("daemon.stopping", message="the station stops: the journal first, then each sink once more")
-        await self._stop_sampling(list(self._sampling))
+        await asyncio.gather(self._stop_sampling(list(self._sampling)), self._stop_sending())
         for forwarder in self.parts.forwarders:
             forwarder.hurry()  # what is delivered makes room in a full journal
         self.parts.queue.close()
@@ -377,6 +381,16 @@ class Daemon:
         except TimeoutError:
             count = sum(loop.unqueued_count for loop in loops if not isinstance(loop, AskedSampler))
             self._log.error("daemon.sampling_cut_off", message=f"{count} observations found no room before the stop")
+
+    async def _stop_sending(self) -> None:
+        """Let what is being sent by infrared go out, and be told, while the queue still takes it."""
+        if self.parts.transmitter is None:
+            return
+        try:
+            async with asyncio.timeout(SENDING_STOP_S):
+                await self.parts.transmitter.finish()
+        except TimeoutError:
+            self._log.error("daemon.sending_cut_off", message="a message by infrared was not over before the stop")
 
     async def _finish_forwarding(self) -> None:
         try:

@@ -15,29 +15,25 @@ gone. They ask only for an object with five methods, and that object is `DriverB
 4. Every byte read passes the sensor's `watch` before the driver sees it: lies are named where they appear.
 5. What leaves `run` is a value or a `SensorError`.
 
-The thread is a daemon and its queue holds at most one job: a transfer that hangs in the kernel blocks neither
-the event loop nor the end of the process, and whoever asks in the meantime is refused at once.
+The thread is a `Worker`: a transfer that hangs in the kernel blocks nobody.
 
 Time here is `time.monotonic`, by which the drivers sleep too.
 """
 
-import asyncio
 import contextlib
 import errno
 import os
-import queue
 import sys
-import threading
 import time
 import traceback
 import types
 from collections.abc import Callable, Iterator
-from concurrent import futures
 from typing import Any, Protocol, TypeVar
 
 from smbus2 import SMBus, i2c_msg
 
 from weatherd.errors import BusUnavailable, DeadlineExceeded, DriverFailed, NoAnswer, SensorError
+from weatherd.sensors.worker import Worker
 
 Result = TypeVar("Result")
 
@@ -124,10 +120,7 @@ class Bus:
         self.name = name
         self._opener = opener
         self._adapter: Adapter | None = None  # belongs to the thread
-        self._turn = asyncio.Lock()
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] | None = None
-        self._job: asyncio.Future[Any] | None = None
-        self._give_up_at_s = 0.0
+        self._worker = Worker(name, self._hangs)
 
     @classmethod
     def of_linux(cls, number: int) -> "Bus":
@@ -147,53 +140,17 @@ class Bus:
             DeadlineExceeded: If this job, or one before it, does not come back. Transient.
             Exception: Whatever the job raised.
         """
-        async with self._turn:
-            await self._wait_for_job()  # a caller that was cancelled leaves its job behind
-            running = self._start(lambda: self._with_adapter(job), limit_s)
-            await self._wait_for_job()
-            result: Result = running.result()
-            return result
+        return await self._worker.run(lambda: self._with_adapter(job), limit_s)
 
     async def close(self) -> None:
         """Close the bus and end its thread; a later job starts both again. Raises nothing."""
-        async with self._turn:
-            if self._jobs is None:
-                return
-            with contextlib.suppress(DeadlineExceeded):
-                await self._wait_for_job()
-                self._start(self._release, GRACE_S)
-                await self._wait_for_job()
-            self._jobs.put(None)
-            self._jobs = self._job = None
+        await self._worker.close(self._release, GRACE_S)
 
-    async def _wait_for_job(self) -> None:
-        if self._job is None:
-            return
-        left_s = self._give_up_at_s - asyncio.get_running_loop().time()
-        await asyncio.wait({self._job}, timeout=max(left_s, 0.0))
-        if not self._job.done():
-            raise DeadlineExceeded(
-                f"a measurement on {self.name} does not come back: the kernel holds a transfer, or a driver sleeps",
-                "cut the power of the chips on the bus; if that does not help, restart weatherd, then the machine",
-            )
-
-    def _start(self, job: Callable[[], Result], limit_s: float) -> asyncio.Future[Result]:
-        if self._jobs is None:
-            self._jobs = queue.SimpleQueue()
-            threading.Thread(target=_work, args=(self._jobs,), name=self.name, daemon=True).start()
-        outcome: futures.Future[Result] = futures.Future()
-
-        def complete() -> None:
-            try:
-                outcome.set_result(job())
-            except Exception as error:  # noqa: BLE001 - goes to the caller, whatever it is
-                outcome.set_exception(error)
-
-        self._give_up_at_s = asyncio.get_running_loop().time() + limit_s
-        self._job = running = asyncio.wrap_future(outcome)
-        running.add_done_callback(_look_at)
-        self._jobs.put(complete)
-        return running
+    def _hangs(self) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"a measurement on {self.name} does not come back: the kernel holds a transfer, or a driver sleeps",
+            "cut the power of the chips on the bus; if that does not help, restart weatherd, then the machine",
+        )
 
     def _with_adapter(self, job: Callable[[Adapter], Result]) -> Result:
         try:
@@ -225,17 +182,6 @@ def in_words(error: BaseException) -> str:
     lines = "".join(traceback.format_exception_only(error)).split()
     said = " ".join(lines).partition(": ")[2][:_WORDS_LENGTH_MAX]
     return f"{type(error).__name__}: {said or 'no words'}"
-
-
-def _work(jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-    while (job := jobs.get()) is not None:
-        job()
-
-
-def _look_at(running: asyncio.Future[Any]) -> None:
-    """Take note of an error that nobody waits for any more, or asyncio complains that it was never seen."""
-    if not running.cancelled():
-        running.exception()
 
 
 class DriverBus:

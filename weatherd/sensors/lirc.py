@@ -83,12 +83,16 @@ _HINTS = {
     errno.EPERM: "let the user in with `sudo usermod -aG video USER`, and start weatherd again",
     errno.ENOENT: f"add {OVERLAYS} to /boot/firmware/config.txt, and restart the machine",
     errno.ENODEV: "the driver has gone: look at `dmesg`",
+    errno.EBUSY: "another program has it to itself: `sudo fuser -v /dev/lirc*` tells which",
     errno.ENOTTY: "this is no lirc device of Linux 4.16 or later: `ls -l /dev/lirc*` lists those that there are",
 }
 
 
 class Handle(Protocol):
-    """An opened device. Reading never waits; writing waits until all is sent."""
+    """
+    An opened device. Writing waits until all is sent, and meanwhile some drivers let everybody else wait who reads,
+    sets, opens or closes the same device; so each call is for a thread that nobody needs.
+    """
 
     fd: int
 
@@ -97,7 +101,7 @@ class Handle(Protocol):
         ...
 
     def read(self, size: int) -> bytes:
-        """Return what waits, up to a size. Raises OSError: BlockingIOError (EAGAIN) if nothing does."""
+        """Return what there is, up to a size. Raises OSError: BlockingIOError (EAGAIN) if there is nothing."""
         ...
 
     def write(self, message: bytes) -> None:

@@ -1,15 +1,15 @@
 """
 A transmitter of infrared: sends what the configuration has a name for, one message at a time and not too often.
 
-The kernel sends while we wait, for up to half a second, and gpio-ir-tx keeps a processor's core busy all the while. So
-each message goes out on a thread of its own, which nobody else waits for, and the rate is bounded. The device is looked
-for anew each time and given back at once: nothing is held that somebody else might want.
+The kernel sends while we wait, for up to half a second, and gpio-ir-tx keeps a processor's core busy all the while, and
+deaf to interrupts. So each message goes out on a `Worker`, which nobody else waits for, and the rate is bounded. What
+has begun goes out and is told, even if whoever asked for it has gone. The device is looked for anew each time and given
+back at once: nothing is held that somebody else might want.
 """
 
 import asyncio
 import contextlib
 import errno
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -28,13 +28,14 @@ from weatherd.processing.infrared import (
     written,
 )
 from weatherd.sensors import lirc
+from weatherd.sensors.worker import Worker
 from weatherd.throttling import Allowance
 
 BURST_MAX = 5
 """Messages that may be sent at once."""
 
 GAP_S = 0.04
-"""Between a message and its repetition: as NEC has it."""
+"""Behind each message, before its repetition or another one, as NEC has it; else two would be heard as one."""
 
 SEND_S_MAX = 8.0
 """For one message with all its repetitions: ten times half a second and the gaps."""
@@ -73,6 +74,9 @@ class Transmitter:
         commands: By name.
         per_minute_max: Messages in a minute, and at most five at once.
         limit_s: After so long a message is given up.
+
+    Attributes:
+        counts: Messages by what became of them: ``sent``, ``too_often``, or ``failed`` where no device took it.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Transmitter:
         limit_s: float = SEND_S_MAX,
     ) -> None:
         self.limit_s = limit_s
-        self.sent_count = 0
+        self.counts = {"sent": 0, "too_often": 0, "failed": 0}
         self._devices = devices
         self._device = device
         self._commands = commands
@@ -95,8 +99,8 @@ class Transmitter:
         self._sent = sent
         self._per_minute_max = per_minute_max
         self._allowance = Allowance(clock.boottime_s(), min(BURST_MAX, per_minute_max), 60.0 / per_minute_max)
-        self._turn = asyncio.Lock()
-        self._working: asyncio.Future[None] | None = None
+        self._worker = Worker("infrared", self._hangs)
+        self._is_stopping = False
 
     @property
     def commands(self) -> Collection[str]:
@@ -147,56 +151,55 @@ class Transmitter:
 
     async def _send(self, command: Command, name: str) -> None:
         if not self._allowance.take(self._clock.boottime_s()):
+            self.counts["too_often"] += 1
             raise TooOften(
                 f"more than {self._per_minute_max} infrared messages a minute are not sent",
                 "wait a moment, or raise infrared.sends_per_minute_max",
             )
-        async with self._turn:
-            await self._on_a_thread(command)
-        self.sent_count += 1
-        self._sent(_told(command, name))
-
-    async def _on_a_thread(self, command: Command) -> None:
-        if self._working is not None and not self._working.done():
-            raise NotSent("the message before hangs in the kernel", "look at `dmesg`, and restart the machine")
+        self._look_out()
         loop = asyncio.get_running_loop()
-        working: asyncio.Future[None] = loop.create_future()
-        self._working = working
 
         def work() -> None:
-            failure: Exception | None = None
-            try:
-                transmit(self._devices, self._device, command)
-            except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-                failure = error
-            with contextlib.suppress(RuntimeError):  # the daemon has ended meanwhile
-                loop.call_soon_threadsafe(_end, working, failure)
+            self._look_out()  # while it waited for its turn
+            transmit(self._devices, self._device, command)
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._tell, _told(command, name))
 
-        threading.Thread(target=work, name="infrared", daemon=True).start()
         try:
-            async with asyncio.timeout(self.limit_s):
-                await asyncio.shield(working)
-        except TimeoutError:
-            raise NotSent(f"the message is not sent after {self.limit_s:g} s", "look at `dmesg`") from None
+            await self._worker.run(work, self.limit_s)
+        except NotSent:
+            self.counts["failed"] += 1
+            raise
 
+    async def finish(self) -> None:
+        """Return when what is being sent has gone out, and send nothing any more. Raises nothing."""
+        self._is_stopping = True
+        await self._worker.close(lambda: None, self.limit_s)
 
-def _end(working: asyncio.Future[None], failure: Exception | None) -> None:
-    if failure is None:
-        working.set_result(None)
-    else:
-        working.set_exception(failure)
-        working.exception()  # who gave up waiting does not hear of it
+    def _look_out(self) -> None:
+        if self._is_stopping:
+            raise NotSent("the station stops, and sends nothing any more", "send it again when it has started")
+
+    def _tell(self, sent: Infrared) -> None:
+        self.counts["sent"] += 1
+        self._sent(sent)
+
+    def _hangs(self) -> NotSent:
+        return NotSent(
+            f"a message is not sent after {self.limit_s:g} s: it hangs in the kernel",
+            "look at `dmesg`, and restart the machine",
+        )
 
 
 def transmit(devices: lirc.Lirc, device: str, command: Command, sleep: Callable[[float], None] = time.sleep) -> None:
     """
-    Send a command on this thread; return when it is sent.
+    Send a command on this thread; return when it is sent, and something else may be.
 
     Args:
         devices: Those that there are.
         device: Which, as a path; or the first that can.
         command: What.
-        sleep: Lets the gap before a repetition pass.
+        sleep: Lets the gap behind a message pass.
 
     Raises:
         NotSent: If no device sends, or the kernel refuses.
@@ -207,13 +210,10 @@ def transmit(devices: lirc.Lirc, device: str, command: Command, sleep: Callable[
         raise NotSent(error.sentence, error.hint) from error
     try:
         messages = _prepared(found, command)
-        for number in range(1 + command.repeats):
-            if number:
-                sleep(GAP_S)
+        for _ in range(1 + command.repeats):
             for message, rest_s in messages:
                 found.handle.write(message)
-                if rest_s:
-                    sleep(rest_s)
+                sleep(rest_s or GAP_S)
     except OSError as error:
         raise _refused(found.path, command, error) from error
     finally:

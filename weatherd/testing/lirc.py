@@ -6,7 +6,8 @@ Emulated infrared devices, for benches, the demo and tests: what is sent is rece
 
 They stand in the place of the kernel, behind the door `weatherd.sensors.lirc`, and refuse what it refuses, with the
 same errors. Each handle has a mode, a buffer of limited size and a real file descriptor that becomes readable; any
-number of handles may be open, and all hear everything. Writing takes as long as the message. A device can be unplugged.
+number of handles may be open, and all hear everything. Writing takes as long as the message, and a device may let all
+other calls wait meanwhile. A device can be unplugged.
 One decoder is there, that of NEC; no key has a name.
 
 Source:
@@ -54,23 +55,32 @@ class Device:
         receives: Whether it hears.
         sends: Whether it sends.
         decodes: Whether it is a receiver that decodes by itself, and tells no timings.
+        makes_wait: Whether all other calls of it wait while it sends, as where the driver itself waits for the light
+            to be out (lirc_dev.c, ir_lirc_transmit_ir holds the mutex that read, ioctl, open and close take).
 
     Attributes:
+        sending: Held while it sends, if it makes others wait.
         heard_by: The devices that see its light.
         refusal: What opening it fails with, as errno; None if it does not.
         is_registered: False when it is unplugged.
+        sets_carrier: Whether what sends has a carrier that can be chosen.
         protocols: The decoders that are turned on, as numbers.
         carrier_hz: That of what it sends.
         sent: Pulses and spaces of each message, with its carrier, the newest last.
     """
 
-    def __init__(self, *, receives: bool = True, sends: bool = False, decodes: bool = False) -> None:
+    def __init__(
+        self, *, receives: bool = True, sends: bool = False, decodes: bool = False, makes_wait: bool = False
+    ) -> None:
         self.receives = receives
         self.sends = sends
         self.decodes = decodes
+        self.makes_wait = makes_wait
+        self.sending = threading.Lock()
         self.heard_by: list[Device] = []
         self.refusal: int | None = None
         self.is_registered = True
+        self.sets_carrier = True
         self.protocols = {NEC}
         self.carrier_hz = 36_000
         self.sent: deque[tuple[Sequence[int], int]] = deque(maxlen=100)
@@ -83,7 +93,13 @@ class Device:
     def features(self) -> int:
         """What it says that it can do."""
         hears = (SCANCODE << 16 if self.decodes else MODE2 << 16) if self.receives else 0
-        return hears | (PULSE | CAN_SET_SEND_CARRIER if self.sends else 0)
+        sends = PULSE | (CAN_SET_SEND_CARRIER if self.sets_carrier else 0)
+        return hears | (sends if self.sends else 0)
+
+    @property
+    def open_count(self) -> int:
+        """How many handles of it are open."""
+        return len(self._handles)
 
     def attach(self, handle: "SimulatedHandle") -> None:
         """Let a handle hear everything from now on."""
@@ -156,7 +172,7 @@ class SimulatedLirc:
     @classmethod
     def phat(cls, sleep: Callable[[float], None] = time.sleep) -> "SimulatedLirc":
         """Return a transmitter and a receiver that sees its light; the transmitter has the lower number."""
-        transmitter, receiver = Device(receives=False, sends=True), Device()
+        transmitter, receiver = Device(receives=False, sends=True, makes_wait=True), Device()
         transmitter.heard_by.append(receiver)
         return cls({"/dev/lirc0": transmitter, "/dev/lirc1": receiver}, sleep)
 
@@ -173,7 +189,8 @@ class SimulatedLirc:
             raise _error(device.refusal)
         if not device.is_registered:
             raise _error(errno.ENODEV)
-        return SimulatedHandle(device, self._sleep)
+        with device.sending:
+            return SimulatedHandle(device, self._sleep)
 
 
 class SimulatedHandle:
@@ -190,7 +207,10 @@ class SimulatedHandle:
 
     def ioctl(self, request: int, value: int = 0) -> int:
         """Ask or set one thing."""
-        device = self._look()
+        with self._device.sending:
+            return self._ioctl(self._look(), request, value)
+
+    def _ioctl(self, device: Device, request: int, value: int) -> int:
         match request:
             case 0x80046900:  # GET_FEATURES
                 return device.features
@@ -204,7 +224,7 @@ class SimulatedHandle:
                 if value not in {PULSE, SCANCODE}:
                     raise _error(errno.EINVAL)
                 self._send_mode = value
-            case 0x40046913 if device.sends:  # SET_SEND_CARRIER
+            case 0x40046913 if device.sends and device.sets_carrier:  # SET_SEND_CARRIER
                 if value > CARRIER_HZ_MAX:
                     raise _error(errno.EINVAL)
                 device.carrier_hz = value
@@ -217,7 +237,8 @@ class SimulatedHandle:
         device = self._device
         if not device.receives:
             raise _error(errno.EINVAL)
-        self._look()
+        with device.sending:
+            self._look()
         word_size = _scancode.size if self._rec_mode == SCANCODE else 4
         if size < word_size or size % word_size:
             raise _error(errno.EINVAL)
@@ -241,13 +262,15 @@ class SimulatedHandle:
         if self._send_mode == SCANCODE:
             device.carrier_hz = 38_000
         device.sent.append((timings, device.carrier_hz))
-        self._sleep(sum(timings) / 1e6)
+        with device.sending if device.makes_wait else contextlib.nullcontext():
+            self._sleep(sum(timings) / 1e6)
         for other in device.heard_by:
             other.hear(timings)
 
     def close(self) -> None:
         """Give the device back."""
-        self._device.detach(self)
+        with self._device.sending:
+            self._device.detach(self)
         os.close(self.fd)
 
     def put(self, mode: int, word: bytes) -> None:

@@ -46,6 +46,8 @@ def test_a_signal_is_read_as_home_assistant_sends_it() -> None:
         (b"\xff", "no infrared signal"),
         (b"[" * 10_000, "no infrared signal"),
         (b'{"timings": [9000.5], "modulation": 38000}', "no infrared signal"),
+        (b'{"timings": [9000], "modulation": 19999}', "`int` >= 20000"),
+        (b'{"timings": [9000], "modulation": 60001}', "`int` <= 60000"),
         (b'{"timings": [9000]}', "missing required field `modulation`"),
         (b" " * (SIZE_MAX + 1), "16,385 bytes are more than 16,384"),
     ],
@@ -67,6 +69,14 @@ def test_pulses_and_spaces_take_turns(timings: list[int]) -> None:
 def test_signs_come_and_go(timings: list[int]) -> None:
     """What is told can be sent again, without the space at its end."""
     assert unsigned(signed(timings)) == (timings if len(timings) % 2 else timings[:-1])
+
+
+def test_what_the_kernel_takes_stays_whole_and_all_else_is_parted_at_its_rests() -> None:
+    """It takes 1,023 timings of half a second together; a rest is a space of 20 ms."""
+    short, rest = [100] * 601, 20_000
+    assert list(parts([*short[:301], rest, *short[:301]])) == [([*short[:301], rest, *short[:301]], 0)]
+    assert list(parts([*short, rest, *short])) == [(short, rest), (short, 0)]
+    assert list(parts([*short, rest - 1, *short])) == [([*short, rest - 1, *short], 0)]
 
 
 @given(st.lists(st.integers(20, 100_000), min_size=1, max_size=99))

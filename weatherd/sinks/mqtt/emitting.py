@@ -3,18 +3,22 @@ Sending by infrared what Home Assistant asks for: pulses and spaces of its own, 
 
     {"timings": [9000, -4500, 560, …], "modulation": 38000, "repeat_count": 0}
 
-The timings hold every repetition already; `repeat_count` only tells how many there are.
+The timings hold every repetition already; `repeat_count` only tells how many there are, and whoever heeds it sends
+them twice. Seen with 2026.11.0: a Marantz amplifier is turned on by a count of 5 and timings of six frames.
 
 Source:
-    Home Assistant, ``homeassistant/components/mqtt/infrared.py``, of 2026.11.
+    Home Assistant 2026.11, ``homeassistant/components/mqtt/infrared.py``; infrared-protocols 10.5.0, whose
+    ``Command.get_raw_timings`` makes the timings.
 """
 
 import asyncio
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from weatherd.errors import WeatherdError
-from weatherd.processing.infrared import unsigned
+from weatherd.processing.infrared import CARRIER_HZ_MAX, CARRIER_HZ_MIN, unsigned
 from weatherd.sinks.mqtt.commands import shown
 from weatherd.sinks.mqtt.connection import Received
 from weatherd.sinks.mqtt.port import StationNow
@@ -31,7 +35,7 @@ class Signal(msgspec.Struct):
     """What Home Assistant lets us send: pulses positive, spaces negative, in microseconds, and a carrier in hertz."""
 
     timings: list[int]
-    modulation: int
+    modulation: Annotated[int, Meta(ge=CARRIER_HZ_MIN, le=CARRIER_HZ_MAX)]
 
 
 class Emitter:
