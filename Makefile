@@ -16,7 +16,7 @@ help:
 	@echo "make painel  the saved objects of Kibana's Painel do Clima, from config/elk/kibana/painel.py"
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
-	@echo "make vm      the station on a real kernel, in a machine of qemu, whose plug is pulled, too; as root (CUTS=20)"
+	@echo "make vm      the station on a real kernel, in a machine of qemu, whose plug is pulled, too; as root (CUTS=20; WANTED=network)"
 	@echo "make install the daemon on this machine, or its upgrade; as root (make uninstall keeps configuration and journal)"
 	@echo "make deb     a Debian package, in build/"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
@@ -80,8 +80,9 @@ soak: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults --soak
 
 CUTS := 3
+WANTED :=
 vm: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/vm --vm --cuts $(CUTS)
+	$(BIN)/python -m pytest tests/vm --vm --cuts $(CUTS) $(if $(WANTED),-k "$(WANTED)")
 
 # For every architecture at once; without addresses, so that it holds wherever the packages come from.
 lock:

@@ -38,6 +38,10 @@ class FarEnd:
         """Return how many documents came again with other bytes."""
         return self._ask(lambda: self._logstash.conflicts_count)
 
+    def duplicates_count(self) -> int:
+        """Return how many documents came again."""
+        return self._ask(lambda: self._logstash.duplicates_count)
+
     def refuse(self) -> None:
         """Answer 503 to everybody, until `accept`."""
         self._ask(lambda: self._logstash.behave(Answer(503)))

@@ -613,7 +613,8 @@ async def test_j11_a_quarantined_document_is_kept_once(desk: Desk) -> None:
     await journal.quarantine("mqtt", Batch(3, 3, (3,), desk.documents(3, 3)), "too large")
     assert journal.quarantined == {"logstash": 2, "mqtt": 1}
     await journal.close()
-    assert desk.sql("SELECT sink, seq, reason, quarantined_at_ms, document FROM quarantine ORDER BY id") == [
+    document = "substr(document, 1, length(document) - 4)"  # its checksum is behind it
+    assert desk.sql(f"SELECT sink, seq, reason, quarantined_at_ms, {document} FROM quarantine ORDER BY id") == [
         ("logstash", 2, "refused", desk.clock.ms, desk.documents(2, 2)[0]),
         ("logstash", 3, "refused", desk.clock.ms, desk.documents(3, 3)[0]),
         ("mqtt", 3, "too large", desk.clock.ms, desk.documents(3, 3)[0]),

@@ -6,6 +6,7 @@ import pytest
 from tests.journal.conftest import Desk, at_rest, everything, flush, in_both_modes, seqs
 from weatherd.errors import JournalUnavailable
 from weatherd.journal import SqliteJournal, quarantine
+from weatherd.journal.opening import PAGE_SIZE, USER_VERSION_READ
 from weatherd.journal.quarantine import Quarantined
 from weatherd.journal.rows import pack_row
 from weatherd.model import Batch
@@ -225,6 +226,73 @@ async def test_j9_a_requeue_that_fails_has_changed_nothing(desk: Desk) -> None:
     await journal._run(lambda: connection.execute("PRAGMA query_only = OFF"))
     assert await journal.requeue("logstash", [1]) == 1
     assert (journal.lag("logstash"), journal.quarantined) == (1, {"logstash": 4})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "document = CAST(replace(document, x'35', x'36') AS BLOB)",
+        "document = x''",
+        "seq = seq + 100",
+        "sink = 'mqtt'",
+        "reason = 'Refused'",
+        "quarantined_at_ms = quarantined_at_ms + 1",
+    ],
+)
+async def test_j14_what_a_card_made_of_a_quarantined_document_is_none(desk: Desk, change: str) -> None:
+    """Whatever of its row has changed: it is told as damage, neither listed nor tried again; the others are there."""
+    journal = await desk.open(retention_s=0.0)
+    await desk.keep_rows(journal, 10, 10)
+    await refuse(desk, journal, 5, 6)
+    await prune_all(desk, journal)
+    await journal.close()
+    desk.sql(f"UPDATE quarantine SET {change} WHERE seq = 5")
+    journal = await desk.open(retention_s=0.0)
+    assert [(one.sink, one.seq, one.document) for one in await listed(journal)] == [
+        ("logstash", 6, desk.documents(6, 6)[0])
+    ]
+    assert journal.quarantined == {"logstash": 1}
+    assert [notice.action for notice in desk.notices] == ["journal_damaged"]
+    assert await journal.requeue("logstash", [5, 6, 105]) == 1
+    batch = await journal.read("logstash", 1, 10, 10)
+    assert batch is not None
+    assert (list(batch.seqs), list(batch.documents)) == ([6], desk.documents(6, 6))
+
+
+async def test_j14_a_page_of_another_document_is_not_taken_for_its_own(desk: Desk) -> None:
+    """Where a long document goes on, the card has what it should have written elsewhere: SQLite does not notice."""
+    documents = {seq: bytes([96 + seq]) * 20_000 for seq in (1, 2)}
+    journal = await desk.open()
+    await journal.append(desk.entries(2))
+    for seq, document in documents.items():
+        await journal.quarantine("logstash", Batch(seq, seq, (seq,), (document,)), "too large")
+    await journal.close()
+    data = desk.path.read_bytes()
+    pages = [data[at : at + PAGE_SIZE] for at in range(0, len(data), PAGE_SIZE)]
+    first, second = (next(n for n, page in enumerate(pages) if page[4:] == bytes([c]) * 4092) for c in b"ab")
+    pages[first] = pages[first][:4] + pages[second][4:]
+    desk.path.write_bytes(b"".join(pages))
+    assert desk.sql("PRAGMA integrity_check") == [("ok",)]
+    journal = await desk.open()
+    assert [(one.seq, one.document) for one in await listed(journal)] == [(2, documents[2])]
+
+
+async def test_the_quarantine_of_file_version_2_is_sealed(desk: Desk) -> None:
+    """It had no checksums: its documents are there as they were, and have some from then on."""
+    journal = await desk.open()
+    await journal.append(desk.entries(5))
+    await refuse(desk, journal, 2, 3)
+    before = await listed(journal)
+    await journal.close()
+    desk.sql("UPDATE quarantine SET document = CAST(substr(document, 1, length(document) - 4) AS BLOB)")
+    desk.sql(f"PRAGMA user_version = {USER_VERSION_READ}")
+    journal = await desk.open()
+    assert await listed(journal) == before
+    assert journal.contents.quarantined.size == sum(len(one.document) + 4 + len(one.reason) for one in before)
+    assert not desk.notices
+    await journal.close()
+    journal = await desk.open()
+    assert await listed(journal) == before
 
 
 async def prune_all(desk: Desk, journal: SqliteJournal) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from weatherd.journal import opening
 from weatherd.journal.opening import PAGE_SIZE, connect
+from weatherd.journal.quarantine import sealed
 from weatherd.journal.rows import Run, pack_row
 from weatherd.journal.salvage import (
     LINES_SIZE_MAX,
@@ -55,7 +56,7 @@ EVERYTHING: list[Saved] = [
 def insert(connection: sqlite3.Connection, rows: Iterable[Saved]) -> None:
     connection.execute("BEGIN")
     for row in rows:
-        values = (None, *row) if isinstance(row, SavedQuarantined) else row
+        values = (None, *row[:-1], sealed(*row)) if isinstance(row, SavedQuarantined) else row
         marks = ", ".join("?" * len(values))
         connection.execute(f"INSERT INTO {TABLES[type(row)]} VALUES ({marks})", values)
     connection.execute("COMMIT")
@@ -247,6 +248,14 @@ def test_a_tree_that_goes_round_ends(intact: bytes) -> None:
     assert sum(isinstance(one, SavedPosition) for one in saved) > 100
 
 
+@pytest.mark.parametrize(("kept", "is_taken"), [(b'{"a":1}', True), (b'{"a":1', False), (b"[1]", False), (b"", False)])
+def test_of_a_quarantine_without_checksums_only_json_is_taken(kept: bytes, *, is_taken: bool) -> None:
+    """So file version 2 had it. What was written with a checksum, and changed since, is no JSON."""
+    row = SavedQuarantined("mqtt", 1, "why", 7, kept)
+    content = content_of(row).replace(sealed(*row), kept + b" " * 4)
+    assert list(saved_of(content)) == ([row._replace(document=kept + b" " * 4)] if is_taken else [])
+
+
 def test_records_of_every_size_around_a_page_come_back() -> None:
     """Up to 4,061 bytes are in the leaf itself; from there on, the first 489 or more."""
     rows = [SavedQuarantined("mqtt", size, "why", 7, b"x" * size) for size in range(4_000, 4_100)]
@@ -256,8 +265,9 @@ def test_records_of_every_size_around_a_page_come_back() -> None:
 def test_half_a_document_is_none() -> None:
     """Where the file ends in a row, the row is lost."""
     document = b'{"a":"%s"}' % (b"b" * 300)
-    content = content_of(SavedQuarantined("mqtt", 1, "why", 7, document))
-    end = content.index(document) + len(document)
+    row = SavedQuarantined("mqtt", 1, "why", 7, document)
+    content = content_of(row)
+    end = content.index(document) + len(sealed(*row))
     assert saved_of(content[:end]) == {SavedQuarantined("mqtt", 1, "why", 7, document): 1}
     assert not saved_of(content[: end - 1])
 

@@ -28,9 +28,13 @@ from tests.vm.kernel import kernel
 MEMORY_MB = 768
 
 _ARGUMENTS = (
-    *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB)),
+    *("-machine", "q35", "-cpu", "max", "-m", str(MEMORY_MB)),
     *("-bios", "qboot.rom", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
 )
+_OUR_TIME = ("-accel", "tcg,thread=multi", "-smp", "2")
+_OWN_TIME = ("-accel", "tcg,thread=single", "-icount", "shift=1,sleep=on")
+"""Two nanoseconds for an instruction: about what one takes on a Pi."""
+
 _KERNEL_LINE = (
     "console=ttyS0 nokaslr mitigations=off panic=-1 random.trust_cpu=on systemd.journald.forward_to_console=1"
 )
@@ -110,6 +114,7 @@ def running(
     disk: Path | None = None,
     init: str = "/sbin/init",
     clock: str = "utc",
+    own_time: bool = False,
 ) -> Iterator[Machine]:
     """
     Boot a machine; it is off behind this.
@@ -120,6 +125,8 @@ def running(
         disk: Its first disk, which is written; by default one of its own, which is forgotten.
         init: Its first process.
         clock: What its battery-backed clock shows at the boot, as qemu's ``-rtc base=`` takes it.
+        own_time: Whether its time goes by what it computes, and by ours only while it has nothing to do: however busy
+            we are, it never is too slow for anything. Its two processors become one.
     """
     booted = kernel()
     first = f"file={disk},cache=directsync" if disk else f"file={image()},snapshot=on,cache=unsafe"
@@ -129,7 +136,8 @@ def running(
     with (folder / "qemu-errors").open("ab") as errors:
         process = subprocess.Popen(
             (
-                *("qemu-system-x86_64", *_ARGUMENTS, "-rtc", f"base={clock}"),
+                *("qemu-system-x86_64", *_ARGUMENTS, *(_OWN_TIME if own_time else _OUR_TIME)),
+                *("-rtc", f"base={clock},clock={'vm' if own_time else 'host'}"),
                 *("-kernel", booted / "vmlinux", "-initrd", booted / "initramfs"),
                 *("-append", f"{_KERNEL_LINE} VM_INIT={init}"),
                 *("-drive", f"{first},format=raw,if=virtio"),

@@ -29,8 +29,8 @@ The file says whose it is: application_id ``wthr``, user_version 3 for the table
                                                              offset_ms to its boot clock
     positions   sink, first_seq, last_seq                    what each sink has, as ranges; without a sink's name, what
                                                              any sink was given for an attempt
-    quarantine  sink, seq, reason, quarantined_at_ms,        what a sink refused for good, as it was sent
-                document
+    quarantine  sink, seq, reason, quarantined_at_ms,        what a sink refused for good, as it was sent, and the
+                document                                     checksum of its row
     counters    name, count                                  what was given up or thinned, since the file was made;
                                                              the highest seq given; the epoch: how often tails were
                                                              turned
@@ -41,8 +41,8 @@ documents, and how far the sinks have come. Of a pair one is written, while the 
 Many documents a row, because the number of pages written decides how long a card lasts, and because documents
 compress 15 to 1 side by side and hardly alone. A row has at most 1,000 documents or 1 MB, so that no read has to
 unpack more than that to get at one document. What a sink takes whole is not unpacked at all: a batch ends where a
-fragment does, so that the next one begins with one. File version 2 had lines alone; it is read, and has fragments from
-then on, so that an older weatherd refuses it instead of taking them for damage.
+fragment does, so that the next one begins with one. File version 2 had lines alone, and a quarantine without checksums;
+it is read, and has both from then on, so that an older weatherd refuses it instead of taking them for damage.
 
 Invariants
 ----------

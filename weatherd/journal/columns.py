@@ -102,6 +102,7 @@ _ALLOWED: Mapping[str, Callable[[object], bool]] = {
     "reason": _is_text,
     "quarantined_at_ms": _is_time,
     "document": _is_document,
+    "sealed": _is_body,
     "name": _is_text,
     "value": _is_count,
     "size": _is_count,

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from weatherd.errors import JournalUnavailable
+from weatherd.journal import quarantine
 from weatherd.journal.columns import Impossible, guard
 from weatherd.journal.failures import is_read_only, told
 
 APPLICATION_ID = int.from_bytes(b"wthr", "big")
 USER_VERSION = 3
-"""Of the file: the first whose rows may be in fragments."""
+"""Of the file: the first whose rows may be in fragments, and whose quarantine is sealed."""
 
 USER_VERSION_READ = 2
 """The oldest that is read, and becomes ours as soon as it is opened: one of ours may be written next."""
@@ -148,7 +149,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         connection.execute("COMMIT")
     if connection.execute("PRAGMA user_version").fetchone() != (USER_VERSION,):
+        connection.execute("BEGIN IMMEDIATE")
+        quarantine.seal(connection)
         connection.execute(f"PRAGMA user_version = {USER_VERSION}")
+        connection.execute("COMMIT")
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> bool:

@@ -1,6 +1,13 @@
-"""What a sink refused for good: kept as it was sent, within bounds, so that a person can look and try again."""
+"""
+What a sink refused for good: kept as it was sent, within bounds, so that a person can look and try again.
+
+In its column a document is *sealed*: behind it stand four bytes, the CRC-32 of all that its row says. Its entry may be
+long gone when it is tried again, so nothing else could tell what a card has made of it.
+"""
 
 import sqlite3
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -30,9 +37,13 @@ _DELETE_OLDEST = """
 
 
 _EVERY = """
-    SELECT id, sink, seq, reason, quarantined_at_ms, document FROM quarantine
+    SELECT id, sink, seq, reason, quarantined_at_ms, document AS sealed FROM quarantine
     WHERE id > :id AND (:sink IS NULL OR sink = :sink) ORDER BY id
 """
+
+_UNSEALED = "SELECT sink, seq, reason, quarantined_at_ms, document FROM quarantine WHERE id = ?"
+
+_CHECKSUM = struct.Struct("<I")
 
 
 class Quarantined(NamedTuple):
@@ -52,11 +63,32 @@ class Held(NamedTuple):
 
     Attributes:
         counts: Documents by sink.
-        size: Bytes of the documents and their reasons.
+        size: Bytes of the documents, sealed, and of their reasons.
     """
 
     counts: Mapping[str, int] = MappingProxyType({})
     size: int = 0
+
+
+def sealed(sink: str, seq: int, reason: str, quarantined_at_ms: int, document: bytes) -> bytes:
+    """Return a document as it stands in its column."""
+    return document + _CHECKSUM.pack(_checksum(sink, seq, reason, quarantined_at_ms, document))
+
+
+def opened(sink: str, seq: int, reason: str, quarantined_at_ms: int, sealed: bytes) -> bytes | None:
+    """Return the document of a row; None if the row is not as it was written."""
+    document = sealed[: -_CHECKSUM.size]
+    checksum = _CHECKSUM.pack(_checksum(sink, seq, reason, quarantined_at_ms, document))
+    return document if sealed[-_CHECKSUM.size :] == checksum else None
+
+
+def seal(connection: sqlite3.Connection) -> None:
+    """Seal all documents of file version 2, which had none sealed, in a transaction."""
+    for (row_id,) in connection.execute("SELECT id FROM quarantine").fetchall():
+        row = connection.execute(_UNSEALED, (row_id,)).fetchone()
+        if row is None:
+            raise Impossible("a row in quarantine is not where its id leads")
+        connection.execute("UPDATE quarantine SET document = ? WHERE id = ?", (sealed(*row), row_id))
 
 
 def load(connection: sqlite3.Connection) -> Held:
@@ -73,10 +105,11 @@ def add(
     counts = Counter(held.counts)
     size = held.size
     for seq, document in zip(batch.seqs, batch.documents, strict=True):
-        cursor = connection.execute(_ADD, (sink, seq, reason, quarantined_at_ms, document))
+        kept = sealed(sink, seq, reason, quarantined_at_ms, document)
+        cursor = connection.execute(_ADD, (sink, seq, reason, quarantined_at_ms, kept))
         if cursor.rowcount:
             counts[sink] += 1
-            size += len(document) + len(reason)
+            size += len(kept) + len(reason)
     return Held(MappingProxyType(counts), size)
 
 
@@ -99,4 +132,12 @@ def make_room(connection: sqlite3.Connection, held: Held, size_max: int) -> tupl
 def every(connection: sqlite3.Connection, after_id: int, sink: str | None) -> Iterator[Quarantined]:
     """Yield what is in quarantine behind an id, ascending; of one sink, or of all."""
     rows = connection.execute(_EVERY, {"id": after_id, "sink": sink})
-    return map(Quarantined._make, rows)
+    for row_id, its_sink, seq, reason, quarantined_at_ms, kept in rows:
+        document = opened(its_sink, seq, reason, quarantined_at_ms, kept)
+        if document is None:
+            raise Impossible("a row in quarantine has a wrong checksum")
+        yield Quarantined(row_id, its_sink, seq, reason, quarantined_at_ms, document)
+
+
+def _checksum(sink: str, seq: int, reason: str, quarantined_at_ms: int, document: bytes) -> int:
+    return zlib.crc32(document, zlib.crc32(f"{sink}\0{seq}\0{quarantined_at_ms}\0{reason}".encode()))

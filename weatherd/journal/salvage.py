@@ -6,7 +6,8 @@ names the pages on which a long row goes on. So:
 
 Rows of entries and of quarantine are taken from every page that looks like a leaf, whatever leads to it, but for
 those that are free. A row is believed only if all of it fits: the types of its columns, their ranges, the length of
-the record, and for entries the checksum and the lines of the body.
+the record, for entries the checksum and the lines of the body, and for quarantine the checksum of the row. Where file
+version 2 had none, the document has to be JSON.
 
 Positions and counters are taken only from where their trees lead, from the root down. A position that is lost lets a
 sink receive again what it had, under the same ids; one that is wrong would keep entries from it for ever. And wrong
@@ -24,9 +25,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from weatherd.journal.columns import is_possible
 from weatherd.journal.opening import PAGE_SIZE
 from weatherd.journal.pages import Pages, opened
+from weatherd.journal.quarantine import opened as opened_seal
 from weatherd.journal.rows import count_in_fragments
 
 PAYLOAD_SIZE_MAX = 16_000_000
@@ -135,8 +139,8 @@ def _found(pages: Pages) -> Iterator[Saved]:
             for rowid, shape, values in _records(pages, page, _ENTRIES | _QUARANTINE):
                 if shape in _ENTRIES:
                     yield SavedEntries(rowid, *values[1:])
-                else:
-                    yield SavedQuarantined(*values[1:])
+                elif (document := _quarantined(*values[1:])) is not None:
+                    yield SavedQuarantined._make((*values[1:-1], document))
     roots = _roots(pages)
     for record in _tree(pages, roots["positions"], _POSITION):
         yield SavedPosition(*record.values)
@@ -148,6 +152,18 @@ def _is_plausible(saved: Saved) -> bool:
     if not is_possible(saved._asdict()):
         return False
     return not isinstance(saved, SavedEntries) or _document_count(saved.body) == saved.last_seq - saved.first_seq + 1
+
+
+def _quarantined(sink: str, seq: int, reason: str, quarantined_at_ms: int, sealed: bytes) -> bytes | None:
+    document = opened_seal(sink, seq, reason, quarantined_at_ms, sealed)
+    return sealed if document is None and _is_json(sealed) else document
+
+
+def _is_json(document: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(document), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def _document_count(body: bytes) -> int:

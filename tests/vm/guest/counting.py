@@ -4,8 +4,8 @@ A machine without systemd, for power cuts: the daemon, a program that counts, an
     counting.py count FIRST    a far end that is not there; the program counts until the plug is pulled
     counting.py collect FIRST  the wall clock is wrong until some observations were held; then all goes to a far end
 
-Each line that the program writes is one observation, whose number comes along as a label. What the daemon has read is
-told to the outside at once.
+Each line that the program writes is one observation; its number and its time by the boot clock come along as labels.
+What the daemon has read is told to the outside at once.
 """
 
 import array
@@ -27,7 +27,7 @@ from tests.vm.guest.stations import wait_for
 from weatherd.control import ask
 
 TICK_S = 0.05
-HELD = 40
+HELD = 100
 
 _SOCKET = Path("/run/weatherd/in.sock")
 _CONFIGURATION = """
@@ -39,7 +39,7 @@ name = "counter"
 driver = "jsonlines"
 listen = "{socket}"
 report_period_s = 0
-labels = ["n"]
+labels = ["n", "at_ms"]
 quantities = {{ air_pressure = "p" }}
 
 [journal]
@@ -78,7 +78,7 @@ def collect(first: int) -> None:
         time.clock_settime(time.CLOCK_REALTIME, float(os.environ["TRUE_TIME"]))
         say_synchronised()
         wait_for(lambda: ask("status")["sinks"][0]["lag"] == 0 and _of(outside, first), "all has arrived", 60.0)
-        tell({"conflicts": outside.conflicts_count(), "true": time.time()})
+        tell({"conflicts": outside.conflicts_count(), "offset": time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)})
         for document in outside.documents():
             tell({"arrived": _short(document)})
         daemon.terminate()
@@ -115,7 +115,8 @@ def _numbers(first: int) -> Iterator[int]:
         channel.connect(os.fspath(_SOCKET))
         number = first
         while True:
-            channel.sendall(json.dumps({"n": number, "p": 1000.0}).encode() + b"\n")
+            at_ms = round(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
+            channel.sendall(json.dumps({"n": number, "p": 1000.0, "at_ms": at_ms}).encode() + b"\n")
             time.sleep(TICK_S)
             fcntl.ioctl(channel, termios.TIOCOUTQ, unread)
             if unread[0] == 0:
@@ -134,6 +135,7 @@ def _short(document: dict[str, Any]) -> dict[str, object]:
     return {
         "id": document["event"]["id"],
         "n": int(document.get("labels", {}).get("n", -1)),
+        "at_s": int(document.get("labels", {}).get("at_ms", 0)) / 1000,
         "time": document["@timestamp"],
         "clock": document["clock"],
         "action": document["event"].get("action", ""),

@@ -1,4 +1,4 @@
-"""Programs of sensors that take too much when they are told to: growing.py greedy|many, told by a file of that name."""
+"""Programs of sensors that take too much when told to: growing.py greedy|many|crowd, told by a file of that name."""
 
 import os
 import sys
@@ -19,8 +19,8 @@ def grow() -> None:
     bytearray(400 << 20)
 
 
-def multiply(file: Path) -> None:
-    """Make children until that is refused, each with 8 MB, too much together; all end with the file."""
+def multiply(file: Path, size: int) -> None:
+    """Make children until that is refused, each with so many bytes; all end with the file."""
     while file.exists():
         try:
             is_child = os.fork() == 0
@@ -28,7 +28,7 @@ def multiply(file: Path) -> None:
             break
         if is_child:
             break
-    kept = bytearray(os.urandom(1)) * (8 << 20)
+    kept = bytearray(os.urandom(1)) * size
     wait_until(file, is_there=False)
     del kept
 
@@ -39,4 +39,4 @@ if __name__ == "__main__":
     if told.name == "greedy":
         grow()
     else:
-        multiply(told)
+        multiply(told, {"many": 8 << 20, "crowd": 0}[told.name])  # fifty of the former are too much together

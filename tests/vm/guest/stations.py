@@ -79,6 +79,7 @@ report_period_s = 1.0
 [sinks.logstash]
 urls = ["{url}"]
 linger_s = 0.1
+timeout_s = 5.0
 delay_s_max = 1.0
 username = "{user}"
 password_file = "logstash-password"

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def test_a_chip_that_goes_away_is_lost_and_found(station: Station, chips: Chips)
     chips.chips[0x40].fault = None
     wait_for(lambda: station.events("sensor_found", since=lost), "the return is told", timeout_s=90.0)
     wait_for(lambda: station.observations("htu21d", since=lost), "it is observed again")
-    assert {event["sensor"]["name"] for event in station.events("sensor_lost", since=before)} == {"htu21d"}
+    for action in ("sensor_lost", "sensor_found"):
+        assert [event["sensor"]["name"] for event in station.events(action, since=before)] == ["htu21d"]
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ETIMEDOUT])
@@ -66,6 +68,16 @@ def test_a_user_of_the_group_scans_the_bus(station: Station) -> None:
     assert "4 chips answer on /dev/i2c-1" in found.stdout
 
 
+def test_a_user_who_is_not_in_the_group_is_told_why_he_cannot_scan(station: Station) -> None:
+    """`weatherd scan` finds the bus, may not open it, and says what to type."""
+    found = as_user("bruno", "weatherd", "scan")
+    assert found.returncode == os.EX_UNAVAILABLE
+    assert found.stdout == ""
+    error, hint = found.stderr.splitlines()[-2:]
+    assert "/dev/i2c-1 cannot be opened: Permission denied" in error
+    assert "sudo usermod -aG i2c" in hint
+
+
 def test_the_doctor_tells_a_user_of_the_group_that_the_bus_can_be_used(station: Station) -> None:
     """`weatherd doctor` finds nothing wrong with the bus, without being root."""
     findings = _bus(as_user("ana", *_DOCTOR, groups=["i2c"]))
@@ -74,7 +86,9 @@ def test_the_doctor_tells_a_user_of_the_group_that_the_bus_can_be_used(station: 
 
 def test_the_doctor_tells_a_user_who_is_not_in_the_group_how_to_get_in(station: Station) -> None:
     """`weatherd doctor` says that the bus may not be opened, and what to type."""
-    (finding,) = _bus(as_user("bruno", *_DOCTOR))
+    doctor = as_user("bruno", *_DOCTOR)
+    assert doctor.returncode == 1
+    (finding,) = _bus(doctor)
     assert finding["state"] == "fail"
     assert "/dev/i2c-1 cannot be opened: Permission denied" in finding["message"]
     assert "sudo usermod -aG i2c" in finding["hint"]

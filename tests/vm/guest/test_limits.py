@@ -1,13 +1,13 @@
 """What the shipped unit allows, enforced by real control groups (cgroup v2)."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.vm.guest import growing
-from tests.vm.guest.stations import Station, wait_for
+from tests.vm.guest.stations import CONFIG, Station, run, tried, wait_for
 
 _GROUP = Path("/sys/fs/cgroup/system.slice/weatherd.service")
 _MB = 2**20
@@ -52,10 +52,30 @@ def test_a_program_of_a_sensor_that_multiplies_stays_within_the_limit(programs: 
     assert programs.pid() == pid
 
 
+def test_a_station_without_a_free_task_takes_a_new_configuration(
+    programs: Station, figure: Callable[[str], None]
+) -> None:
+    """
+    While a sensor's program has all 64, `systemctl reload` has none for its own commands. The signal that it would send
+    needs none: the daemon reads its configuration, and ends that program.
+    """
+    before, pid, refused = programs.last_seq(), programs.pid(), _counted("pids.events", "max")
+    with _begun("crowd"):
+        wait_for(lambda: _counted("pids.events", "max") > refused, "the kernel has refused one", timeout_s=90.0)
+        wait_for(lambda: programs.observations("rain", since=before + 20), "observations go on")
+        figure(f"systemctl reload: exit code {tried('systemctl', 'reload', 'weatherd').returncode}")
+        CONFIG.write_text(programs.configuration)
+        run("systemctl", "kill", "--kill-whom=main", "--signal=HUP", "weatherd")
+        wait_for(lambda: int((_GROUP / "pids.current").read_text()) < 32, "the program is gone")
+    assert "crowd" not in [sensor["name"] for sensor in programs.status()["sensors"]]
+    assert programs.pid() == pid
+
+
 @pytest.fixture(scope="module")
 def programs(station: Station) -> Iterator[Station]:
-    """Give the station two programs that wait for a file, and then grow, or multiply."""
-    with station.also("".join(_SENSOR.format(name=name, program=growing.__file__) for name in ("greedy", "many"))):
+    """Give the station programs that wait for a file, and then grow, or multiply."""
+    names = ("greedy", "many", "crowd")
+    with station.also("".join(_SENSOR.format(name=name, program=growing.__file__) for name in names)):
         yield station
 
 
