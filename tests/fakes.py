@@ -67,6 +67,7 @@ class FakeClock:
 
     async def sleep_unless(self, event: asyncio.Event, delay_s: float) -> None:
         await first_of(self.sleep(delay_s), event.wait())
+        event.set()
 
     def step_wall(self, step_s: float) -> None:
         """Let the wall clock jump by more than half a second, as a time daemon does."""

@@ -507,12 +507,16 @@ async def test_sleep_waits_at_least_so_long() -> None:
 
 
 async def test_a_sleep_ends_with_an_event_or_after_its_time() -> None:
-    """Whichever comes first; an event that is there already leaves nothing to wait for."""
+    """Whichever comes first, and the event is set then; one that is there already leaves nothing to wait for."""
     clock, event = SystemClock(), asyncio.Event()
     before_s = clock.boottime_s()
     await clock.sleep_unless(event, 0.01)
     assert clock.boottime_s() - before_s >= 0.0099
+    assert event.is_set()
+    event.clear()
     asyncio.get_running_loop().call_soon(event.set)
     await clock.sleep_unless(event, 60.0)
+    await clock.sleep_unless(event, 60.0)
+    event.clear()
     await clock.sleep_unless(event, -1.0)
     assert clock.boottime_s() - before_s < 60.0

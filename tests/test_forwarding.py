@@ -49,6 +49,7 @@ class Bench:
         *,
         batch_size_max: int = 10,
         linger_s: float = 1.0,
+        secured_after_s: float = 3600.0,
         in_flight_max: int = 2,
         delays: Callable[[], Iterator[float]] = lambda: itertools.repeat(4.0),
     ) -> None:
@@ -64,6 +65,7 @@ class Bench:
             Happenings(BoundedQueue(1000), self.clock, self.log),
             batch_size_max=batch_size_max,
             linger_s=linger_s,
+            secured_after_s=secured_after_s,
             in_flight_max=in_flight_max,
             delays=delays,
             delays_unwelcome=lambda: itertools.repeat(30.0),
@@ -145,6 +147,26 @@ async def test_a_document_that_comes_just_before_the_linger_is_over_ends_it() ->
         assert len(bench.sink.attempted) == 1
         await bench.write(1)
         assert [len(documents) for documents in bench.sink.attempted] == [1, 3]
+
+
+async def test_answers_tell_how_long_a_document_may_linger_before_the_card_takes_it() -> None:
+    """After quick ones a document waits for longer, after a slow one for half of the time at most."""
+    bench = Bench(secured_after_s=0.8)
+    async with running(bench):
+        for _ in range(30):
+            await bench.write(1)
+            await bench.clock.advance(0.9)
+        await bench.write(1)
+        await bench.clock.advance(0.7)
+        assert bench.has == Ranges([(1, 30)])
+        slow = asyncio.Event()
+        bench.sink.answers.append(slow)
+        await bench.clock.advance(2.0)
+        slow.set()
+        await settle()
+        await bench.write(1)
+        await bench.clock.advance(0.51)
+        assert bench.has == Ranges([(1, 32)])
 
 
 async def test_a_full_batch_does_not_linger() -> None:

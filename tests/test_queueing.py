@@ -81,6 +81,21 @@ async def test_the_consumer_waits_for_a_depth() -> None:
     assert waiting.done()
 
 
+async def test_a_depth_that_is_reached_already_keeps_nobody_waiting() -> None:
+    """The consumer that waits with a timer of its own is told at once, and of a closed queue too."""
+    queue: BoundedQueue[int] = BoundedQueue(8)
+    queue.push(1)
+    reaching = queue.reaching(2)
+    assert not reaching.is_set()
+    assert queue.reaching(1).is_set()
+    reaching = queue.reaching(2)
+    queue.push(2)
+    assert reaching.is_set()
+    queue.take(2)
+    queue.close()
+    assert queue.reaching(2).is_set()
+
+
 async def test_closing_wakes_the_consumer() -> None:
     """A closed queue lets nobody wait for what will not come."""
     queue: BoundedQueue[int] = BoundedQueue(8)

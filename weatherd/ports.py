@@ -43,7 +43,7 @@ class Clock(Protocol):
         ...
 
     async def sleep_unless(self, event: asyncio.Event, delay_s: float) -> None:
-        """Wait until an event is set, or that long."""
+        """Wait until an event is set; after that long, set it, so it is one that only the caller waits for."""
         ...
 
 

@@ -63,9 +63,16 @@ class BoundedQueue(Generic[Item]):
     async def wait_for(self, depth: int) -> None:
         """Wait until the queue holds `depth` items, or is closed. For the one consumer."""
         while len(self._items) < depth and not self.closed:
+            await self.reaching(depth).wait()
+
+    def reaching(self, depth: int) -> asyncio.Event:
+        """Return what is set as soon as the queue holds `depth` items, or is closed. For the one consumer."""
+        if len(self._items) < depth and not self.closed:
             self._depth_wanted = depth
             self._reached.clear()
-            await self._reached.wait()
+        else:
+            self._reached.set()
+        return self._reached
 
     def take(self, count_max: int) -> list[Item]:
         """Take what is there, oldest first; nothing if it is empty."""

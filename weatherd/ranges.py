@@ -81,7 +81,7 @@ class Ranges:
 
     def add(self, first: int, last: int) -> "Ranges":
         """Return the set with a range in it as well; nothing is added by a range of nothing."""
-        return self | Ranges([(first, last)]) if first <= last else self
+        return self if self.covers(first, last) else self | Ranges([(first, last)])
 
     def remove(self, first: int, last: int) -> "Ranges":
         """Return the set without any number of a range."""
@@ -120,6 +120,10 @@ class Ranges:
                 if other_last >= first:
                     both.append((max(first, other_first), min(last, other_last)))
         return Ranges(both)
+
+
+NOTHING = Ranges()
+"""The empty set."""
 
 
 def _first(one: Range) -> int:

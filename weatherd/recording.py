@@ -103,7 +103,7 @@ class Recorder:
     async def _wait_for_company(self) -> None:
         remaining_s = self._appended_s + KEEP_PERIOD_S - self._clock.boottime_s()
         if remaining_s > 0:
-            await first_of(self._clock.sleep(remaining_s), self._queue.wait_for(self._crowd_size))
+            await self._clock.sleep_unless(self._queue.reaching(self._crowd_size), remaining_s)
 
     async def _append_taken(self) -> None:
         """Append all that was taken, in pieces as large as the journal has room for."""

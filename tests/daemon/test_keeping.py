@@ -61,6 +61,18 @@ class Bench:
         monkeypatch.setattr(self.journal, "secure", secured)
         monkeypatch.setattr(self.journal, "write_history", written)
 
+    def count_looks(self) -> list[float | None]:
+        """Return a list that grows with each look at what is not on the card yet."""
+        looks: list[float | None] = []
+        unsecured_since_s = self.journal.unsecured_since_s
+
+        def looked() -> float | None:
+            looks.append(unsecured_since_s())
+            return looks[-1]
+
+        self.journal.unsecured_since_s = looked  # type: ignore[method-assign]
+        return looks
+
     async def observe(self) -> None:
         await self.journal.append([Event("tested", "-", NOON_MS, clock_synchronized=True)])
 
@@ -108,6 +120,31 @@ async def test_what_is_delivered_in_time_is_not_synced(bench: Bench) -> None:
         assert batch is not None
         bench.journal.acknowledge("logstash", seq, seq)
     assert bench.syncs == 0
+
+
+async def test_what_is_delivered_wakes_nobody_up_for_the_sync(bench: Bench) -> None:
+    """With the answer the look at the card is settled, so that the process need not wake up for it later."""
+    await bench.observe()
+    await bench.pass_time(0.5)
+    await bench.journal.read("logstash", 1, 1, 10)
+    bench.journal.acknowledge("logstash", 1, 1)
+    await bench.pass_time(0.1)
+    looks = bench.count_looks()
+    await bench.pass_time(5.0)
+    assert not looks
+
+
+async def test_an_answer_leaves_the_sync_of_what_came_later_in_time(bench: Bench) -> None:
+    """The wait goes on for the oldest that is not delivered."""
+    await bench.observe()
+    await bench.pass_time(0.5)
+    await bench.observe()
+    await bench.journal.read("logstash", 1, 1, 10)
+    bench.journal.acknowledge("logstash", 1, 1)
+    await bench.pass_time(0.7)
+    assert bench.syncs == 0
+    await bench.pass_time(0.2)
+    assert bench.syncs == 1
 
 
 async def test_history_is_written_each_history_period(bench: Bench) -> None:

@@ -39,11 +39,13 @@ class Bench:
 
     Attributes:
         seconds: Each lets one sleep end, and the kernel's time pass by it.
+        woken_ns: When a sleep ended.
     """
 
     def __init__(self, folder: Path, hold_max_s: float) -> None:
         self.kernel = Kernel()
         self.seconds = asyncio.Semaphore(0)
+        self.woken_ns: list[int] = []
         self.clock = SystemClock(
             boottime_ns=lambda: self.kernel.boot_ns,
             wall_ns=lambda: self.kernel.wall_ns,
@@ -94,6 +96,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async def sleep(delay_s: float) -> None:
         await bench.seconds.acquire()
         bench.kernel.advance(delay_s)
+        bench.woken_ns.append(bench.kernel.boot_ns)
 
     monkeypatch.setattr(bench.clock, "sleep", sleep)
     await bench.journal.open()
@@ -135,6 +138,16 @@ async def test_documents_wait_no_longer_than_hold_max_s_after_the_boot(bench: Be
     assert batch is not None
     assert b'"clock":{"synchronized":false,"estimated":true}' in batch.documents[0]
     assert "timekeeping.unsynchronized" in [line["event"] for line in bench.lines]
+
+
+async def test_the_kernel_is_asked_ever_more_seldom_while_the_time_is_not_known(bench: Bench) -> None:
+    """Each second at first, and each ten seconds after a while: a wake-up a second is a lot for a small station."""
+    before_ns = bench.kernel.boot_ns
+    for _ in range(8):
+        bench.seconds.release()
+        await bench.journal.newest_recorded_at_ms()
+    waited_s = [round((boot_ns - before_ns) / 1e9) for boot_ns in bench.woken_ns]
+    assert waited_s == [1, 3, 7, 15, 25, 35, 45, 55]
 
 
 async def test_a_station_that_was_started_long_after_the_boot_does_not_wait(tmp_path: Path) -> None:

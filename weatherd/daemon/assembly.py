@@ -19,7 +19,7 @@ from weatherd.clock import SystemClock
 from weatherd.daemon.calibrating import CalibrationHistory
 from weatherd.daemon.drivers import Log, bus_of, gpio_of, lirc_of, make_transmitter
 from weatherd.daemon.hearing import Hearing
-from weatherd.daemon.keeping import Keeper
+from weatherd.daemon.keeping import SECURE_SHARE, Keeper
 from weatherd.daemon.recalling import Recall
 from weatherd.daemon.reloading import Plan
 from weatherd.daemon.samplers import Sampler, Sampling
@@ -58,9 +58,6 @@ SINK_DELAY_S_FIRST = 2.0
 
 BACKLOG_BATCH_SIZE_MAX = 100
 """Documents of a backlog that are on their way to an MQTT broker, each in a message of its own."""
-
-LINGER_SHARE_MAX = 0.5
-"""Of the commit period, for which a fresh document may wait for company at most."""
 
 
 @dataclasses.dataclass
@@ -136,7 +133,8 @@ class Parts:
             self.log,
             self.happenings,
             batch_size_max=BACKLOG_BATCH_SIZE_MAX,
-            linger_s=settings.journal.commit_period_s * LINGER_SHARE_MAX,  # until then it was sent while it was fresh
+            linger_s=settings.journal.commit_period_s,  # until then it was sent while it was fresh
+            secured_after_s=settings.journal.commit_period_s * SECURE_SHARE,
             in_flight_max=1,
             delays=partial(full_jitter, min(SINK_DELAY_S_FIRST, wanted.delay_s_max), wanted.delay_s_max),
             delays_unwelcome=partial(slowly, wanted.delay_s_max),
@@ -389,8 +387,8 @@ def _forwarder(
         log,
         happenings,
         batch_size_max=settings.batch_size_max,
-        # What arrives within the commit period needs no write to the card.
-        linger_s=min(settings.linger_s, station.journal.commit_period_s * LINGER_SHARE_MAX),
+        linger_s=settings.linger_s,
+        secured_after_s=station.journal.commit_period_s * SECURE_SHARE,
         in_flight_max=settings.in_flight_max,
         delays=partial(full_jitter, min(SINK_DELAY_S_FIRST, settings.delay_s_max), settings.delay_s_max),
         delays_unwelcome=partial(slowly, settings.delay_s_max),

@@ -68,8 +68,8 @@ class Keeper:
             if since_s is None:
                 await self._journal.wait_beyond(self._journal.last_seq)
             elif (due_s := since_s + self.commit_period_s * SECURE_SHARE) > self._clock.boottime_s():
-                # Most are delivered until then.
-                await self._clock.sleep(due_s - self._clock.boottime_s())
+                # Most are delivered until then, and that wakes up the process anyhow.
+                await self._clock.sleep_unless(self._journal.acknowledging(), due_s - self._clock.boottime_s())
             else:
                 await self._insist(self._journal.secure)
 

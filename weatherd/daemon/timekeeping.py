@@ -9,11 +9,12 @@ from weatherd.errors import JournalError
 from weatherd.happenings import Happenings
 from weatherd.journal import SqliteJournal
 
-WAIT_PERIOD_S = 1.0
-"""While the time is not known, the kernel is asked so often."""
+WAIT_PERIOD_S_FIRST = 1.0
+"""While the time is not known, the kernel is asked so often at first, and then ever more seldom: a time daemon that has
+not come in an hour makes nobody wait for a second."""
 
 WATCH_PERIOD_S = 10.0
-"""Steps of a clock that is known are told so often."""
+"""Steps of a clock that is known are told so often; of one that is not known, at least as often."""
 
 
 class Timekeeper:
@@ -52,10 +53,12 @@ class Timekeeper:
 
     async def run(self) -> None:
         """Watch the clock until cancelled."""
+        pause_s = WAIT_PERIOD_S_FIRST
         while not self._is_known():
             self._release_if_late()
             self._tell_steps()
-            await self._clock.sleep(WAIT_PERIOD_S)
+            await self._clock.sleep(pause_s)
+            pause_s = min(2 * pause_s, WATCH_PERIOD_S)
         await self._correct()
         while True:
             self._tell_steps()

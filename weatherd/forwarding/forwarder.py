@@ -8,6 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from weatherd.errors import JournalDamaged, JournalError, Refused, SinkError, TooLarge, Unreachable, Unwelcome
+from weatherd.forwarding.lingering import Linger
 from weatherd.forwarding.picking import Picker
 from weatherd.forwarding.telling import Teller
 from weatherd.happenings import Happenings
@@ -50,7 +51,8 @@ class Forwarder:
         log: Where people read about outages.
         happenings: Where it is told what could not be delivered.
         batch_size_max: Documents of one attempt.
-        linger_s: How long a fresh document may wait for company; the very first does not.
+        linger_s: How long a fresh document may wait for company at most; the very first does not.
+        secured_after_s: So old, what is not delivered is written to the card.
         in_flight_max: Batches under way at once.
         delays: Makes the delays between attempts at a far end that does not answer.
         delays_unwelcome: Makes those between attempts at one that wants other settings.
@@ -66,6 +68,7 @@ class Forwarder:
         *,
         batch_size_max: int,
         linger_s: float,
+        secured_after_s: float,
         in_flight_max: int,
         delays: Callable[[], Iterator[float]],
         delays_unwelcome: Callable[[], Iterator[float]],
@@ -82,7 +85,7 @@ class Forwarder:
         self._clock = clock
         self._teller = Teller(sink.name, clock, log, happenings)
         self._batch_size_max = batch_size_max
-        self._linger_s = linger_s
+        self._linger = Linger(linger_s, secured_after_s)
         self._in_flight_max = in_flight_max
         self._new_delays = delays
         self._delays = delays()
@@ -168,7 +171,7 @@ class Forwarder:
             last_seq = self._journal.last_seq
             await self._journal.wait_beyond(last_seq)
             if self._picker.fresh_seq > last_seq:  # it is the first to wait
-                self._due_s = self._clock.boottime_s() + self._linger_s
+                self._due_s = self._clock.boottime_s() + self._linger.wait_s
                 self._stirred.set()
             elif self._is_company_enough(self._journal.last_seq - self._picker.fresh_seq + 1):
                 self._stirred.set()
@@ -204,8 +207,10 @@ class Forwarder:
 
     def _taken(self, flights: Iterable[_Flight]) -> Ranges:
         """Return what is delivered or under way."""
-        under_way = ((flight.batch.first_seq, flight.batch.last_seq) for flight in flights)
-        return Ranges.of((*self._journal.delivered(self.sink.name), *under_way))
+        taken = self._journal.delivered(self.sink.name)
+        for flight in flights:
+            taken = taken.add(flight.batch.first_seq, flight.batch.last_seq)
+        return taken
 
     def _is_due(self, fresh: Range) -> bool:
         """Tell whether what is fresh goes now: it is a full batch, or has waited long enough for company."""
@@ -222,7 +227,7 @@ class Forwarder:
             or not self.attempts_count
             or count >= self._batch_size_max
             # The pass of one that comes just before the timer does for both.
-            or self._due_s - self._linger_s * LINGER_SLACK_SHARE <= self._clock.boottime_s()
+            or self._due_s - self._linger.wait_s * LINGER_SLACK_SHARE <= self._clock.boottime_s()
         )
 
     def _backlog_size_max(self) -> int:
@@ -331,8 +336,10 @@ class Forwarder:
         except (TooLarge, Refused):
             self._came_up(failures_count)
             raise
-        if self.error is None and not flight.is_fresh:
-            now_s = self._clock.boottime_s()
+        now_s = self._clock.boottime_s()
+        if flight.is_fresh:
+            self._linger.answered(now_s - began_s)
+        elif self.error is None:
             self._pace.answered(now_s - began_s)
             self._backlog_from_s = now_s + self._pace.pause_s
         self._came_up(failures_count)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from weatherd.ranges import Ranges
+from weatherd.ranges import NOTHING, Ranges
 
 
 class Delivered:
@@ -26,7 +26,7 @@ class Delivered:
 
     def of(self, sink: str) -> Ranges:
         """Return what one sink has."""
-        return self._ranges.get(sink, Ranges())
+        return self._ranges.get(sink, NOTHING)
 
     def add(self, sink: str, ranges: Ranges) -> None:
         """Let a sink have some entries more."""
@@ -62,5 +62,5 @@ def _without(ranges: Mapping[str, Ranges], gone: Mapping[str, Ranges]) -> Mappin
     left = dict(ranges)
     for sink, its in gone.items():
         for first, last in its:
-            left[sink] = left.get(sink, Ranges()).remove(first, last)
+            left[sink] = left.get(sink, NOTHING).remove(first, last)
     return left

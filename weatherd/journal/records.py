@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from weatherd.journal.rows import Estimate, Run, join
-from weatherd.ranges import Ranges
+from weatherd.ranges import NOTHING, Ranges
 
 Spans = list[tuple[int, int]]
 
@@ -41,7 +41,7 @@ class Standing(msgspec.Struct, frozen=True):
     def merge(self, other: "Standing") -> "Standing":
         """Return what is known by either; each only ever learns more."""
         delivered = {
-            sink: self.delivered.get(sink, Ranges()) | other.delivered.get(sink, Ranges())
+            sink: self.delivered.get(sink, NOTHING) | other.delivered.get(sink, NOTHING)
             for sink in {**self.delivered, **other.delivered}
         }
         return Standing(delivered, self.tried | other.tried, max(self.next_seq, other.next_seq))
@@ -50,9 +50,9 @@ class Standing(msgspec.Struct, frozen=True):
         """Return what all of these sinks have; with no sink, nothing."""
         common: Ranges | None = None
         for sink in sinks:
-            ranges = self.delivered.get(sink, Ranges())
+            ranges = self.delivered.get(sink, NOTHING)
             common = ranges if common is None else common & ranges
-        return common or Ranges()
+        return common or NOTHING
 
 
 class Found(NamedTuple):

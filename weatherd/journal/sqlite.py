@@ -97,10 +97,12 @@ class SqliteJournal:
         self._worker: ThreadPoolExecutor | None = None
         self._grown = asyncio.Event()
         self._returned = asyncio.Event()
+        self._acknowledged = asyncio.Event()
         self._is_noting = False
         self._announced_seq = 0
         self._known_offset_ms: int | None = None
         self._secured_seq = 0
+        self._unsecured_seq = 0
         self._appends: deque[tuple[int, float]] = deque(maxlen=_APPENDS_MAX)
 
     async def open(self) -> None:
@@ -270,6 +272,8 @@ class SqliteJournal:
         if last_seq >= self._front.next_seq:
             raise ValueError(f"{sink} acknowledges {last_seq}, a seq not given yet")
         self._front.delivered.add(sink, Ranges([(first_seq, last_seq)]))
+        if first_seq <= self._unsecured_seq <= last_seq:
+            self._acknowledged.set()
         if self._is_noting or self._front_thread is None:
             return
         if self._enter():
@@ -344,9 +348,15 @@ class SqliteJournal:
         if unsecured is None:
             self._appends.clear()
             return None
+        self._unsecured_seq = unsecured[0]
         while len(self._appends) > 1 and self._appends[0][0] < unsecured[0]:
             self._appends.popleft()
         return self._appends[0][1] if self._appends else self._clock.boottime_s()
+
+    def acknowledging(self) -> asyncio.Event:
+        """Return what is set when a sink has the entry that `unsecured_since_s` told of. For one who waits."""
+        self._acknowledged.clear()
+        return self._acknowledged
 
     async def write_history(self) -> None:
         """
