@@ -32,6 +32,8 @@ demo: $(VENV)/.runtime
 # by the clock, and beside other tests it would not have its time. All wait now and then, so there is one more at a time
 # than there are processors.
 SLOW := tests/faults tests/installed
+# Hundreds of stations are started, and each process rewrites the tests' asserts: compiled once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
 AT_ONCE := --numprocesses $(shell expr $$(nproc) + 1) --dist loadfile
 test: check
 	$(BIN)/python -m pytest $(SLOW:%=--ignore %) $(AT_ONCE)

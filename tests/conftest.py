@@ -5,6 +5,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+
+from tests.order import LongestFirst, place
 
 # No test goes by the clock of a busy machine.
 hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)
@@ -42,6 +45,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+    items.sort(key=lambda item: place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst | None:
+    """Let processes side by side begin with what takes longest."""
+    return LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)

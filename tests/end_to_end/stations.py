@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -14,6 +15,9 @@ from typing import Any
 import msgspec
 
 from weatherd.testing.logstash import LogstashStandIn
+
+_chance = random.SystemRandom()
+"""Hypothesis sets the other one to the same beginning in each process."""
 
 DAY = Path("weatherd/testing/surfrad-alamosa-2016-01-01.ndjson")
 
@@ -229,10 +233,16 @@ async def until_documents(logstash: LogstashStandIn, count: int, dataset: str, t
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """
+    Return a port of this machine that nobody has.
+
+    It is below those that the kernel gives to connections (ip(7), ip_local_port_range): one of them, of a test beside
+    this one, would else come before the server that is to have it.
+    """
+    while True:
+        port = _chance.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 async def eventually(holds: Callable[[], bool | Awaitable[bool]], timeout_s: float = 20.0) -> None:

@@ -253,6 +253,10 @@ class Trial:
         assert await running.stop(timeout_s=timeout_s) == 0
         self.account.end()
 
+    async def until_read(self, count: int, timeout_s: float = 60.0) -> None:
+        """Wait until this run of the station has read so many observations; a busy machine takes its time."""
+        await eventually(lambda: len(self.account.read_until(math.inf)) >= count, timeout_s)
+
     async def until_delivered(self, timeout_s: float = 20.0) -> None:
         """Wait until everything that is owed, and what was read until now, has arrived; the figures tell if not."""
         owed = self.account.owed.union(self.account.read_until(time.monotonic()))

@@ -74,3 +74,4 @@ def place_for(result: Path) -> Path:
 
 if __name__ == "__main__":
     debian()
+    wheelhouse()

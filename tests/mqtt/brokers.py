@@ -85,7 +85,17 @@ class Broker:
             self._process = await asyncio.create_subprocess_exec(
                 program, "-v", "-c", self.folder / "mosquitto.conf", stdout=log, stderr=log
             )
-        await eventually(self._answers)
+        answering = asyncio.ensure_future(eventually(self._answers))
+        ending = asyncio.ensure_future(self._process.wait())
+        try:
+            await asyncio.wait([answering, ending], return_when=asyncio.FIRST_COMPLETED)
+            log_text = (self.folder / "mosquitto.log").read_text()
+            assert not ending.done(), f"the broker ended with {self._process.returncode}:\n{log_text[-2000:]}"
+            await answering
+        finally:
+            answering.cancel()
+            ending.cancel()
+            await asyncio.gather(answering, ending, return_exceptions=True)
 
     async def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

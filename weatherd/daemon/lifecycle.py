@@ -223,10 +223,10 @@ class Daemon:
         self._start_sampling(group, [*_loops(self.parts.samplers), *self.parts.listeners])
         await first_of(self._wait_until_tried(), self._stop.wait())
         if not self._stop.is_set():
+            settle_memory()  # it holds up the loop; who waits for READY before he writes does not notice
             self._notifier.ready()
             self.ready.set()
             self._log.info("daemon.started", message=f"the station runs: {status.sentence(self.parts)}")
-            settle_memory()
             forget_the_start()
         await self._reload_until_stopped(group)
         if self._next is None:
