@@ -87,6 +87,9 @@ delay_s_max = 1.0
 """
 
 DAY_S = 86_400
+AFTERNOON_S = 19 * 3600
+"""After midnight UTC, noon at Alamosa: now is always then, for in one minute of 25 of its day something is stuck."""
+
 RECORD_PERIOD_S = 300
 RAIN_MM = 0.4
 
@@ -101,12 +104,13 @@ class Station:
 
     def __init__(self, folder: Path, language: str = "auto", text: str = STATION) -> None:
         self._folder = folder
+        self._later_s = int(time.time()) % DAY_S - AFTERNOON_S
         self._port = free_port()
         self._sink_port = free_port()
         self._text = text.format(folder=folder, port=self._port, sink_port=self._sink_port, language=language)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
-        self._chips = simulated_bus(SystemClock().now_ms)
+        self._chips = simulated_bus(lambda: SystemClock().now_ms() - self._later_s * 1000)
         self._logstash = LogstashStandIn(port=self._sink_port)
         self._running: asyncio.Task[Any] | None = None
         self._telling: concurrent.futures.Future[None] | None = None
@@ -153,7 +157,7 @@ class Station:
 
     def live_through_a_day(self) -> None:
         """Let the mast tell the weather of a day until now, and then go on."""
-        self._do(write_lines(self._folder, *_day(int(time.time()))))
+        self._do(write_lines(self._folder, *_day(int(time.time()), self._later_s)))
         self._telling = asyncio.run_coroutine_threadsafe(self._tell(), self._loop)
 
     def tell(self, *records: Mapping[str, float]) -> None:
@@ -168,7 +172,8 @@ class Station:
         day = RecordedDay.load()
         while True:
             now_s = time.time()
-            await write_lines(self._folder, {"time": now_s, **day.at(int(now_s * 1000)), **self._wind, "rain": 0.0})
+            weather = day.at(int((now_s - self._later_s) * 1000))
+            await write_lines(self._folder, {"time": now_s, **weather, **self._wind, "rain": 0.0})
             await asyncio.sleep(1.0)
 
     async def _start(self) -> None:
@@ -194,11 +199,12 @@ class Station:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
 
-def _day(now_s: int) -> Iterator[dict[str, float]]:
+def _day(now_s: int, later_s: int) -> Iterator[dict[str, float]]:
+    """Yield the records of the day until now; it is so much later than in the weather that they tell."""
     day = RecordedDay.load()
     for at in range(now_s - DAY_S + RECORD_PERIOD_S, now_s, RECORD_PERIOD_S):
         rain = RAIN_MM * (at // 3600 % 3) if at // 3600 % 8 < 3 else 0.0
-        yield {"time": at, **day.at(at * 1000), "rain": rain}
+        yield {"time": at, **day.at((at - later_s) * 1000), "rain": rain}
 
 
 class Browser:
