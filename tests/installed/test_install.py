@@ -193,6 +193,25 @@ def test_a_wrong_configuration_makes_the_reload_fail(running: Machine) -> None:
     running.run("systemctl reload weatherd")
 
 
+def test_a_station_without_tls_begins_anew_for_it_under_the_same_process_id(running: Machine, outside: FarEnd) -> None:
+    """The unit lets it: systemd sees neither an end nor a restart, and what was observed before arrives once."""
+    config = running.file(CONFIG)
+    right = config.read_text()
+    config.write_text(f'{right}\n[panel]\nlisten = ""\n')
+    running.run("systemctl restart weatherd")
+    pid, restarts = running.property_of("MainPID"), running.property_of("NRestarts")
+    has_tls = f"grep -q libssl /proc/{pid}/maps"
+    assert running.run(has_tls, check=False).returncode == 1
+    kept = running.status()["journal"]["last_seq"]
+    config.write_text(right)
+    running.run("systemctl reload weatherd")
+    wait_for(lambda: running.run(has_tls, check=False).returncode == 0, "the panel has brought it")
+    wait_for(lambda: max(outside.seqs()) > kept and set(range(1, kept + 1)) <= outside.seqs(), "all has arrived")
+    assert (running.property_of("MainPID"), running.property_of("NRestarts")) == (pid, restarts)
+    assert running.property_of("ActiveState") == "active"
+    assert outside.conflicts_count() == 0
+
+
 def test_a_stuck_daemon_is_ended_by_the_watchdog_and_nothing_is_lost(running: Machine, outside: FarEnd) -> None:
     """What nobody had been sent when the process stopped is sent by the next one."""
     outside.refuse()
