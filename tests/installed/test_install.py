@@ -207,8 +207,8 @@ def test_a_station_without_tls_begins_anew_for_it_under_the_same_process_id(runn
     running.run("systemctl reload weatherd")
     wait_for(lambda: running.run(has_tls, check=False).returncode == 0, "the panel has brought it")
     wait_for(lambda: max(outside.seqs()) > kept and set(range(1, kept + 1)) <= outside.seqs(), "all has arrived")
+    wait_for(lambda: running.property_of("ActiveState") == "active", "the reload is over: each sensor was tried")
     assert (running.property_of("MainPID"), running.property_of("NRestarts")) == (pid, restarts)
-    assert running.property_of("ActiveState") == "active"
     assert outside.conflicts_count() == 0
 
 
