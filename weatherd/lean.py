@@ -8,8 +8,9 @@ import takes.
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, MutableMapping
 from importlib.util import find_spec
+from typing import Any
 
 _WHILE_IMPORTING = {
     # frozenlist, README: without its compiled half, which brings the runtime library of C++ for lists of a few hooks.
@@ -44,21 +45,12 @@ def import_aiohttp() -> None:
     """
     from asyncio import sslproto
 
-    before = {name: os.environ.get(name) for name in _WHILE_IMPORTING}
-    os.environ.update(_WHILE_IMPORTING)
-    try:
-        with contextlib.nullcontext() if getattr(sslproto, "ssl", None) else _without_openssl():
-            import aiohttp
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with_tls = getattr(sslproto, "ssl", None) is not None
+    with _meanwhile(os.environ, _WHILE_IMPORTING), contextlib.nullcontext() if with_tls else _without_openssl():
+        import aiohttp
 
 
-@contextlib.contextmanager
-def _without_openssl() -> Iterator[None]:
+def _without_openssl() -> contextlib.AbstractContextManager[None]:
     """
     Let modules be imported as on a Python that was built without OpenSSL.
 
@@ -68,13 +60,19 @@ def _without_openssl() -> Iterator[None]:
     names = ["ssl"]
     if find_spec("_md5") is not None:  # else Python was built with OpenSSL's algorithms alone
         names.append("_hashlib")
-    before = {name: sys.modules.get(name) for name in names}
-    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]
+    return _meanwhile(sys.modules, dict.fromkeys(names))
+
+
+@contextlib.contextmanager
+def _meanwhile(where: MutableMapping[str, Any], values: Mapping[str, object]) -> Iterator[None]:
+    """Set some values, and bring back what was there before."""
+    before = {name: where[name] for name in values if name in where}
+    where.update(values)
     try:
         yield
     finally:
-        for name, module in before.items():
-            if module is None:
-                del sys.modules[name]
+        for name in values:
+            if name in before:
+                where[name] = before[name]
             else:
-                sys.modules[name] = module
+                del where[name]
