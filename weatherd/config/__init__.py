@@ -1,5 +1,6 @@
 """The configuration: TOML into typed, frozen structs, with every mistake told at once."""
 
+from weatherd.config.checks import any_https
 from weatherd.config.kinds import Address
 from weatherd.config.load import load, parse
 from weatherd.config.schema import (
@@ -77,6 +78,7 @@ __all__ = [
     "Station",
     "Tls",
     "WindVane",
+    "any_https",
     "load",
     "may_speak_tls",
     "parse",

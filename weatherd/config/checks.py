@@ -212,10 +212,15 @@ def _normal(url: str) -> object:
     return parts.scheme, parts.hostname, port, parts.path or "/", parts.query
 
 
+def any_https(urls: Sequence[str]) -> bool:
+    """Tell whether any of some URLs speaks TLS."""
+    return any(urlsplit(url).scheme == "https" for url in urls)
+
+
 def tls_needs_https(urls: Sequence[Any], tls: object) -> Found:
     """Refuse certificates that no connection would use."""
     readable = all(isinstance(url, str) for url in urls)
-    if tls is not None and readable and not any(urlsplit(url).scheme == "https" for url in urls):
+    if tls is not None and readable and not any_https(urls):
         yield ("tls",), "goes only together with an https URL"
 
 

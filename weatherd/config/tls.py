@@ -1,7 +1,6 @@
 """Whether a station has any use for TLS: without it, it needs 5 MB less."""
 
-from urllib.parse import urlsplit
-
+from weatherd.config.checks import any_https
 from weatherd.config.schema import Config
 from weatherd.config.sensors import CircuitPython, Installed
 
@@ -13,6 +12,6 @@ def may_speak_tls(settings: Config) -> bool:
     return (
         sinks.mqtt is not None  # aiomqtt imports it for every url,
         or settings.panel.listen is not None  # and so does prometheus_client
-        or any(urlsplit(url).scheme == "https" for url in urls)
+        or any_https(urls)
         or any(isinstance(sensor, CircuitPython | Installed) for sensor in settings.sensors)
     )

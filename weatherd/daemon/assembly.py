@@ -362,7 +362,7 @@ def make_logstash(settings: config.Logstash, clock: Clock) -> Sink:
 
 def _context(settings: config.Logstash) -> "ssl.SSLContext | None":
     """Return what the table says of TLS; where it says nothing, what the system trusts; None if no url needs it."""
-    if not any(url.lower().startswith("https:") for url in settings.urls):
+    if not config.any_https(settings.urls):
         return None
     from weatherd.tls import tls_context
 
