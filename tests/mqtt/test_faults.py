@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.end_to_end.stations import eventually
 from tests.mqtt.brokers import broker, decoded, listening, needs_mosquitto, publishing, settings_of
@@ -29,6 +30,25 @@ async def test_a_full_broker_is_told_and_the_backlog_waits(tmp_path: Path) -> No
         assert "quota exceeded" in running.sink["error"]["message"]
         between.puback_code = None
         await eventually(lambda: running.sink["lag"] <= 1 and running.sink["state"] == "answers")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(0x83, "implementation specific error"), (0x8F, "reason 0x8f"), (0xE0, "reason 0xe0")]
+)
+async def test_a_reason_that_nobody_knows_is_told_by_its_number(tmp_path: Path, code: int, words: str) -> None:
+    """One of another packet, or of a later standard, does not end the connection."""
+    async with (
+        broker(tmp_path) as one,
+        proxy(one.port) as between,
+        publishing(tmp_path / "a", between.url) as running,
+    ):
+        await running.connected()
+        between.puback_code = code
+        await eventually(lambda: running.sink["error"] is not None)
+        assert words in running.sink["error"]["message"]
+        between.puback_code = None
+        await eventually(lambda: running.sink["state"] == "answers" and running.sink["error"] is None)
+        assert running.sink["attempts"] == {"connected": 1}
 
 
 async def test_a_broker_that_drops_us_again_and_again_is_survived(tmp_path: Path) -> None:
