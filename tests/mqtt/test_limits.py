@@ -171,6 +171,7 @@ async def test_a_reload_while_a_connection_is_made_leaves_none_behind(tmp_path: 
         with contextlib.suppress(OSError):
             while await reader.read(4096):
                 pass  # and say nothing
+        writer.close()
         over.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -126,6 +126,7 @@ class Client(aiomqtt.Client):
         self._expiring = _Packed(_expiring(address))
         self._sendings: dict[int, _Sending] = {}
         self._answers_count = 0
+        self._client._ssl_wrap_socket = self._begin_tls  # type: ignore[method-assign,assignment]  # noqa: SLF001
         self._paho_receive = self._client._sock_recv  # noqa: SLF001
         self._client._sock_recv = self._receive  # type: ignore[method-assign,assignment]  # noqa: SLF001
         self._paho_acknowledge = self._client._handle_pubackcomp  # noqa: SLF001
@@ -206,6 +207,20 @@ class Client(aiomqtt.Client):
             self._client.max_inflight_messages, getattr(properties, "ReceiveMaximum", UNANSWERED_MAX)
         )
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _begin_tls(self, sock: Any) -> ssl.SSLSocket:
+        """Begin TLS; paho leaves a socket open over which it does not come about, one each attempt."""
+        assert self._client._ssl_context is not None  # noqa: SLF001
+        wrapped = self._client._ssl_context.wrap_socket(  # noqa: SLF001
+            sock, server_hostname=self._hostname, do_handshake_on_connect=False
+        )
+        try:
+            wrapped.settimeout(self._client.connect_timeout)
+            wrapped.do_handshake()
+        except OSError:
+            wrapped.close()
+            raise
+        return wrapped
 
     def _receive(self, size: int) -> bytes:
         """Receive some of a packet; paho asks for all that is left of it, and would keep all of it in memory."""
