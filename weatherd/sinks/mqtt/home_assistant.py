@@ -14,6 +14,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from weatherd.model import QUANTITIES, Station
 from weatherd.sinks.mqtt.faces import face_of
 from weatherd.sinks.mqtt.port import InfraredNow
@@ -77,7 +79,27 @@ def may_observe(quantity: str, measured: Collection[str] | None) -> bool:
     return measured is None or quantity in measured or quantity not in _MEASURED_ONLY
 
 
-def remembered(before: Config, sensors: Collection[str]) -> Mapping[str, set[str]]:
+class Component(msgspec.Struct):
+    """What is needed to remove an entity."""
+
+    platform: str
+
+
+class Told(msgspec.Struct):
+    """An earlier discovery, as far as it matters: all else in it is skipped, and takes no memory."""
+
+    components: dict[str, Component]
+
+
+def told(payload: bytes) -> Told | None:
+    """Read an earlier discovery; None if it is none, for anybody may have written it."""
+    try:
+        return msgspec.json.decode(payload, type=Told)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def remembered(before: Told, sensors: Collection[str]) -> Mapping[str, set[str]]:
     """
     Return what an earlier discovery told, for it was not all observed since the start.
 
@@ -88,20 +110,15 @@ def remembered(before: Config, sensors: Collection[str]) -> Mapping[str, set[str
     Returns:
         By sensor, its quantities.
     """
-    told = before.get("components")
-    keys = set(told) if isinstance(told, dict) else set()
+    keys = before.components.keys()
     return {sensor: {quantity for quantity in QUANTITIES if _key(sensor, quantity) in keys} for sensor in sensors}
 
 
-def emptied(before: Config, now: Config) -> Config | None:
+def emptied(platforms: Mapping[str, str], now: Config) -> Config | None:
     """Return the discovery that removes the entities which are there no longer; None if there are none."""
-    told = before.get("components")
-    gone = {
-        key: {"platform": component["platform"]}
-        for key, component in (told.items() if isinstance(told, dict) else ())
-        if key not in now["components"] and isinstance(component, dict) and isinstance(component.get("platform"), str)
-    }
-    return {**now, "components": {**now["components"], **gone}} if gone else None
+    components = now["components"]
+    gone = {key: {"platform": platform} for key, platform in platforms.items() if key not in components}
+    return {**now, "components": {**components, **gone}} if gone else None
 
 
 _MEASURED_ONLY = frozenset(

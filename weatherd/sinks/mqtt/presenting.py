@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, may_observe, remembered
+from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, may_observe, remembered, told
 from weatherd.sinks.mqtt.messages import Message
 from weatherd.sinks.mqtt.port import SensorNow, StationNow
 from weatherd.sinks.mqtt.topics import Topics, discovery_topic
@@ -31,7 +31,7 @@ class Presentation:
         self._topics = topics
         self._remembered: Mapping[str, Collection[str]] = {}
         self._told: Mapping[str, Any] | None = None
-        self._config_told: Config | None = None
+        self._platforms: Mapping[str, str] = {}
 
     def forget(self) -> None:
         """Let all be told anew."""
@@ -44,22 +44,22 @@ class Presentation:
         if known == self._told:
             return []
         self._told = known
-        return self._messages(self._config_told)
+        return self._messages(self._platforms)
 
     def take_back(self, payload: bytes) -> list[Message]:
         """Learn from what is retained there; return what removes the entities that are gone, if there are some."""
-        try:
-            before = msgspec.json.decode(payload, type=Config)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        before = told(payload)
+        if before is None:
             return []
         self._remembered = remembered(before, [one.name for one in self._station.sensors()])
-        messages = self._messages(before)
+        messages = self._messages({key: one.platform for key, one in before.components.items()})
         return messages if len(messages) > 1 else []
 
-    def _messages(self, before: Config | None) -> list[Message]:
+    def _messages(self, before: Mapping[str, str]) -> list[Message]:
         """Return the discovery, and before it, if entities are gone, the one that removes them."""
-        now = self._config_told = self._config()
-        removing = None if before is None else emptied(before, now)
+        now = self._config()
+        self._platforms = {key: one["platform"] for key, one in now["components"].items()}
+        removing = emptied(before, now)
         return [self._message(one) for one in (removing, now) if one is not None]
 
     def _config(self) -> Config:
