@@ -81,6 +81,20 @@ async def test_much_that_is_retained_drowns_nothing(tmp_path: Path) -> None:
             await eventually(lambda: any(b"gone-1" in payload for payload in listener.payloads(CONFIG)))
 
 
+async def test_what_another_chip_under_the_same_name_never_tells_is_removed(tmp_path: Path) -> None:
+    """The journal and the broker still know it from the first, and its entities would be unavailable for ever."""
+    async with broker(tmp_path) as one, listening(one.port) as listener:
+        async with publishing(tmp_path / "a", one.url):
+            await eventually(lambda: b"barometer.air_pressure" in (listener.last(CONFIG) or b""))
+        async with publishing(tmp_path / "a", one.url, change=lambda text: text.replace("bmp280", "htu21d")):
+            await eventually(lambda: b"barometer.dew_point_temperature" in (listener.last(CONFIG) or b""))
+            removed = {"platform": "sensor"}
+            told = [decoded(payload)["components"] for payload in listener.payloads(CONFIG)]
+            assert removed in [one.get("barometer.air_pressure") for one in told]
+            assert removed not in [one.get("barometer.air_temperature") for one in told]
+            assert "barometer.air_pressure" not in told[-1]
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 async def test_a_discovery_of_many_sensors_comes_back_to_us(tmp_path: Path, protocol: str) -> None:
     """As many as a station may have, with all quantities: what is gone of them is removed."""

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from weatherd.model import QUANTITIES, Station
-from weatherd.sinks.mqtt.home_assistant import Config, Shown, Told, discovery, emptied, may_observe, remembered, told
+from weatherd.sinks.mqtt.home_assistant import Config, Shown, Told, discovery, emptied, remembered, told
 from weatherd.sinks.mqtt.port import InfraredNow
 from weatherd.sinks.mqtt.topics import Topics
 
@@ -181,13 +181,3 @@ def test_what_was_told_of_a_sensor_is_remembered_while_it_is_configured() -> Non
         "a": {"air_temperature", "heat_index_of_air_temperature"},
         "b": set(),
     }
-
-
-def test_what_a_sensor_no_longer_measures_is_not_observed_any_more() -> None:
-    """A quantity that was taken out of its table goes, and what is derived stays."""
-    gone = ["wind_speed", "wind_speed_of_gust", "rainfall_amount", "rainfall_rate", "rainfall_amount_of_day"]
-    assert [quantity for quantity in ["air_pressure", "humidex", *gone] if may_observe(quantity, ["air_pressure"])] == [
-        "air_pressure",
-        "humidex",
-    ]
-    assert all(may_observe(quantity, None) for quantity in QUANTITIES)

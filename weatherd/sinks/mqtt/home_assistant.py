@@ -67,18 +67,6 @@ def discovery(
     }
 
 
-def may_observe(quantity: str, measured: Collection[str] | None) -> bool:
-    """
-    Tell whether a sensor may observe a quantity.
-
-    Args:
-        quantity: One that it has observed, maybe with an earlier configuration.
-        measured: The quantities that the configuration lets it measure; None if it does not tell. What is derived from
-            them depends on the weather, and may be observed in any case.
-    """
-    return measured is None or quantity in measured or quantity not in _MEASURED_ONLY
-
-
 class Component(msgspec.Struct):
     """What is needed to remove an entity."""
 
@@ -119,24 +107,6 @@ def emptied(platforms: Mapping[str, str], now: Config) -> Config | None:
     components = now["components"]
     gone = {key: {"platform": platform} for key, platform in platforms.items() if key not in components}
     return {**now, "components": {**components, **gone}} if gone else None
-
-
-_MEASURED_ONLY = frozenset(
-    {
-        "air_temperature",
-        "relative_humidity",
-        "air_pressure",
-        "illuminance",
-        "rainfall_amount",
-        "rainfall_amount_of_day",
-        "rainfall_rate",
-        "surface_downwelling_shortwave_flux_in_air",
-        "wind_speed",
-        "wind_speed_of_gust",
-        "wind_from_direction",
-    }
-)
-"""What nobody derives: it comes from a sensor that has it in its configuration, or not at all."""
 
 
 def _key(sensor: str, quantity: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, may_observe, remembered, told
+from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, remembered, told
 from weatherd.sinks.mqtt.messages import Message
 from weatherd.sinks.mqtt.port import SensorNow, StationNow
 from weatherd.sinks.mqtt.topics import Topics, discovery_topic
@@ -69,7 +69,7 @@ class Presentation:
 
     def _quantities(self, sensor: SensorNow) -> Collection[str]:
         known = {*sensor.newest, *self._remembered.get(sensor.name, ())}
-        return {quantity for quantity in known if may_observe(quantity, sensor.measured)}
+        return known if sensor.observable is None else known.intersection(sensor.observable)
 
     def _message(self, config: Config) -> Message:
         return Message(self.topic, _encoder.encode(config), is_retained=True, expires=False)
