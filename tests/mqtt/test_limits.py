@@ -95,6 +95,44 @@ async def test_what_another_chip_under_the_same_name_never_tells_is_removed(tmp_
             assert "barometer.air_pressure" not in told[-1]
 
 
+async def retained(port: int, topic: str) -> dict[str, bytes]:
+    """Return what somebody finds who comes now."""
+    async with listening(port, topic) as late:
+        end = topic.replace("#", "end")
+        await late.say(end, b"end")
+        await late.until(end)
+    return {topic: payload for topic, payload, is_retained in late.heard if is_retained}
+
+
+async def test_what_was_retained_under_another_topic_is_removed_at_a_start(tmp_path: Path) -> None:
+    """The discovery of before tells which it was; what others have retained there stays."""
+    async with broker(tmp_path) as one, listening(one.port) as listener:
+        async with publishing(tmp_path / "a", one.url):
+            await eventually(lambda: b"barometer.air_pressure" in (listener.last(CONFIG) or b""))
+        await listener.say("weatherd/s/other/availability", b"online", retain=True)
+        async with publishing(tmp_path / "a", one.url, 'topic = "elsewhere/{station}"') as running:
+            await eventually(lambda: listener.last("weatherd/s/barometer/availability") == b"")
+            assert await retained(one.port, "weatherd/#") == {"weatherd/s/other/availability": b"online"}
+            assert len(running.logged("mqtt.moved")) == 1
+        there = {"elsewhere/s/availability", "elsewhere/s/barometer/availability", "elsewhere/s/garden/availability"}
+        assert (await retained(one.port, "elsewhere/#")).keys() == there
+
+
+async def test_what_somebody_uses_is_not_removed(tmp_path: Path) -> None:
+    """Another daemon with our id under another topic is there: not a move, but two stations with one device."""
+    async with (
+        broker(tmp_path) as one,
+        listening(one.port) as listener,
+        publishing(tmp_path / "a", one.url),
+    ):
+        await eventually(lambda: b"barometer.air_pressure" in (listener.last(CONFIG) or b""))
+        before = await retained(one.port, "weatherd/#")
+        assert before["weatherd/s/availability"] == b"online"
+        async with publishing(tmp_path / "b", one.url, 'topic = "elsewhere/{station}"'):
+            await listener.until("elsewhere/s/barometer/air_pressure")
+        assert await retained(one.port, "weatherd/#") == before
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 async def test_a_discovery_of_many_sensors_comes_back_to_us(tmp_path: Path, protocol: str) -> None:
     """As many as a station may have, with all quantities: what is gone of them is removed."""

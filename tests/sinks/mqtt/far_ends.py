@@ -31,6 +31,7 @@ class FakeBroker:
         error: What a connection meets, while it is set; those that there are end by it.
         refused: By topic, the reason for which nothing is taken there.
         taken: What it took, in order, and how much at once.
+        subscribed: What was subscribed to, by all connections.
         attempts_s: When a connection was tried.
         takes_s: How long it takes to let somebody in.
     """
@@ -40,6 +41,7 @@ class FakeBroker:
         self.refused: dict[str, int] = {}
         self.taken: list[Message] = []
         self.at_once: list[int] = []
+        self.subscribed: list[str] = []
         self.attempts_s: list[float] = []
         self.client_ids: list[str] = []
         self.takes_s = 0.0
@@ -87,7 +89,8 @@ class FakeConnection:
             raise self._broker.error
         self._broker._inboxes.append(self._inbox)
 
-    async def subscribe(self, _: Sequence[str]) -> Sequence[str]:
+    async def subscribe(self, topics: Sequence[str]) -> Sequence[str]:
+        self._broker.subscribed += topics
         return []
 
     async def send(self, messages: Sequence[Message], *, correlation: bytes | None = None) -> Sequence[Refusal]:

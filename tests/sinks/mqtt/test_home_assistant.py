@@ -5,7 +5,17 @@ import msgspec
 import pytest
 
 from weatherd.model import QUANTITIES, Station
-from weatherd.sinks.mqtt.home_assistant import Config, Shown, Told, discovery, emptied, remembered, told
+from weatherd.sinks.mqtt.home_assistant import (
+    LEFT_MAX,
+    Config,
+    Shown,
+    Told,
+    discovery,
+    emptied,
+    left_behind,
+    remembered,
+    told,
+)
 from weatherd.sinks.mqtt.port import InfraredNow
 from weatherd.sinks.mqtt.topics import Topics
 
@@ -164,6 +174,64 @@ def test_nothing_is_removed_where_nothing_is_gone() -> None:
     """There is nothing to send then."""
     now = discovery(STATION, "1", TOPICS, [EVERYTHING])
     assert emptied(platforms(now), now) is None
+
+
+def test_what_was_ours_under_another_topic_is_left_behind() -> None:
+    """The availability of the station first, then that of each sensor, told or not; nothing under the same topic."""
+    before = as_told(
+        discovery(
+            STATION, "1", Topics("old"), [Shown("b", ["humidex"], 60), Shown("a", ["humidex", "air_pressure"], 60)]
+        )
+    )
+    assert left_behind(before, STATION.id, Topics("new"), ["b", "c"]) == [
+        "old/availability",
+        "old/a/availability",
+        "old/b/availability",
+        "old/c/availability",
+    ]
+    assert left_behind(before, STATION.id, Topics("old"), []) == ()
+
+
+def test_what_is_ours_now_is_not_left_behind() -> None:
+    """The topic of a station may have been that of a sensor before, or the other way round."""
+    before = as_told(discovery(STATION, "1", Topics("old"), [Shown("a", ["humidex"], 60)]))
+    assert left_behind(before, STATION.id, Topics("old/a"), []) == ["old/availability"]
+    below = as_told(discovery(STATION, "1", Topics("old/a"), [Shown("a", ["humidex"], 60)]))
+    assert left_behind(below, STATION.id, Topics("old"), ["a"]) == ()
+    assert left_behind(below, STATION.id, Topics("old"), []) == ["old/a/availability", "old/a/a/availability"]
+
+
+@pytest.mark.parametrize("of_whom", [{"identifiers": ["weatherd-other"]}, {"identifiers": []}, {}])
+def test_what_another_station_has_told_is_its_own(of_whom: Config) -> None:
+    """Be it by mistake under our id."""
+    config = discovery(STATION, "1", Topics("old"), [])
+    assert left_behind(as_told(config | {"device": of_whom}), STATION.id, Topics("new"), []) == ()
+
+
+@pytest.mark.parametrize("origin", [{"name": "other"}, {}])
+def test_what_another_program_has_told_is_its_own(origin: Config) -> None:
+    """It may mean anything by its topics."""
+    config = discovery(STATION, "1", Topics("old"), [])
+    assert left_behind(as_told(config | {"origin": origin}), STATION.id, Topics("new"), []) == ()
+
+
+@pytest.mark.parametrize("base", ["", "+", "a/#", "$SYS", "a//b", "/a", "a/", "a b", "a\x00", "\u00e9" * 200])
+def test_a_topic_that_could_not_be_ours_is_none(base: str) -> None:
+    """Who publishes there would be thrown out."""
+    config = discovery(STATION, "1", Topics(base), [])
+    assert left_behind(as_told(config), STATION.id, Topics("new"), []) == ()
+
+
+def test_sensors_left_behind_have_names_and_a_limit() -> None:
+    """Anybody may have written the discovery."""
+    config = discovery(STATION, "1", Topics("old"), [])
+    for number in range(1000):
+        config["components"][f"s{number}.humidex"] = config["components"]["+/#.humidex"] = {"platform": "sensor"}
+    left = left_behind(as_told(config), STATION.id, Topics("new"), [])
+    assert len(left) == 1 + LEFT_MAX
+    assert not any("+" in topic for topic in left)
+    del config["components"]["lag"]
+    assert left_behind(as_told(config), STATION.id, Topics("new"), []) == ()
 
 
 @pytest.mark.parametrize(

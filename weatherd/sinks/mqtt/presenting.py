@@ -1,11 +1,11 @@
 """What Home Assistant was told, and what it has to be told now. Without I/O."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, remembered, told
+from weatherd.sinks.mqtt.home_assistant import Config, Shown, discovery, emptied, left_behind, remembered, told
 from weatherd.sinks.mqtt.messages import Message
 from weatherd.sinks.mqtt.port import SensorNow, StationNow
 from weatherd.sinks.mqtt.topics import Topics, discovery_topic
@@ -23,6 +23,10 @@ class Presentation:
         station: Who is presented.
         topics: Its topics.
         prefix: Home Assistant's.
+
+    Attributes:
+        topic: Where it is told.
+        left: Topics with availability that an earlier configuration left behind; the first is that of the station.
     """
 
     def __init__(self, station: StationNow, topics: Topics, prefix: str) -> None:
@@ -32,6 +36,7 @@ class Presentation:
         self._remembered: Mapping[str, Collection[str]] = {}
         self._told: Mapping[str, Any] | None = None
         self._platforms: Mapping[str, str] = {}
+        self.left: Sequence[str] = ()
 
     def forget(self) -> None:
         """Let all be told anew."""
@@ -51,7 +56,9 @@ class Presentation:
         before = told(payload)
         if before is None:
             return []
-        self._remembered = remembered(before, [one.name for one in self._station.sensors()])
+        names = [one.name for one in self._station.sensors()]
+        self.left = left_behind(before, self._station.station.id, self._topics, names) or self.left
+        self._remembered = remembered(before, names)
         messages = self._messages({key: one.platform for key, one in before.components.items()})
         return messages if len(messages) > 1 else []
 
