@@ -1,6 +1,7 @@
 from collections.abc import Collection, Sequence
 
 import msgspec
+import pytest
 
 from weatherd.model import Observation, Quality, Station
 from weatherd.sinks.mqtt.messages import Message
@@ -47,6 +48,24 @@ def test_what_left_the_configuration_is_not_told_though_the_journal_remembers_it
     """After a restart the newest observation of the day before still has it."""
     assert told(presentation(LEFT).due()) == LEFT
     assert told(presentation(None).due()) == set(VALUES)
+
+
+@pytest.mark.parametrize("strange", [b"", b"null", b"{}"])
+def test_what_is_no_discovery_is_not_answered(strange: bytes) -> None:
+    """Nor does it change what is known."""
+    one = presentation(LEFT)
+    assert one.take_back(strange) == []
+    assert told(one.due()) == LEFT
+
+
+def test_the_discovery_is_retained_and_does_not_expire() -> None:
+    """Home Assistant reads it at each of its starts."""
+    (message,) = presentation(LEFT).due()
+    assert (message.topic, message.is_retained, message.expires) == (
+        "homeassistant/device/weatherd-s/config",
+        True,
+        False,
+    )
 
 
 def test_a_receiver_of_infrared_is_told_when_it_comes_and_removed_when_it_goes() -> None:

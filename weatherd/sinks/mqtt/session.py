@@ -284,7 +284,6 @@ class Session:
         for seq, of_one in told:
             if of_one and not any(message.topic in refused for message in of_one):
                 self._ledger.published(seq)
-            self._ledger.position = seq
 
     async def _listen(self) -> None:
         async for message in self._connection.messages():
