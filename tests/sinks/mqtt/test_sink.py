@@ -245,6 +245,8 @@ async def test_a_retained_command_and_the_last_words_of_before_are_not_followed(
         rig.broker.say("weatherd/s/availability", b"offline", retained=True)
         await rig.clock.advance(1.0)
         assert rig.station.reports_count == 0
+        (line,) = rig.logged("mqtt.command_refused")
+        assert "retained" in str(line["message"])
         assert rig.broker.payloads("weatherd/s/availability") == [b"online"]
 
 
