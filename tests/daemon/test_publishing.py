@@ -1,6 +1,6 @@
 """A sensor that has fallen silent, as MQTT sees it; all else is in tests/mqtt, with a real broker."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +11,8 @@ from tests.mqtt.brokers import settings_of
 from weatherd.daemon import Daemon
 from weatherd.daemon.publishing import REQUEUE_MAX, StationNow
 from weatherd.model import Arrival
+from weatherd.processing.derivable import FROM_HUMIDITY
+from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.telling import ToldSampler
 
 
@@ -86,3 +88,42 @@ async def test_a_command_takes_only_so_many_out_of_quarantine_and_only_of_sinks_
     station = StationNow(SimpleNamespace(journal=journal, forwarders=forwarders))  # type: ignore[arg-type]  # a fake
     assert await station.requeue() == REQUEUE_MAX / 2
     assert journal.again == {"logstash": list(range(1, REQUEUE_MAX, 2))}
+
+
+def observable(folder: Path, change: Callable[[str], str]) -> dict[str, Collection[str] | None]:
+    """Return what the sensors of a configuration may observe."""
+    settings = settings_of(folder, "mqtt://a", change=change)
+    daemon = Daemon(settings, quiet_log(), runtime_folder=folder)
+    return {sensor.name: sensor.observable for sensor in StationNow(daemon.parts).sensors()}
+
+
+def test_what_may_be_observed_follows_from_the_drivers(tmp_path: Path) -> None:
+    """Another chip under the name of the first has other quantities, and others follow from them."""
+    of_pressure = {"air_pressure", "air_temperature", "tendency_of_air_pressure", "characteristic_of_pressure_tendency"}
+    of_humidity = {"relative_humidity", "air_temperature"} | FROM_HUMIDITY
+    assert observable(tmp_path, str) == {"barometer": of_pressure, "garden": {"air_temperature"}}
+    assert observable(tmp_path, lambda text: text.replace("bmp280", "htu21d"))["barometer"] == of_humidity
+    heated = observable(tmp_path, lambda text: text.replace('"bmp280"', '"bmp280"\ncpu_heat = 0.5'))["barometer"]
+    assert heated == of_pressure | {"uncorrected_air_temperature"}
+
+
+def test_what_may_be_observed_follows_from_the_station_and_who_speaks_for_it(tmp_path: Path) -> None:
+    """Without its elevation nothing is said of sea level, nor where the wind of another sensor is not asked for."""
+    windy = '[derive]\ntemperature = "barometer"\nwind = "garden"\n'
+    high = observable(tmp_path, lambda text: text.replace('id = "s"', 'id = "s"\nelevation_m = 10.0'))["barometer"]
+    assert high is not None
+    assert {"altimeter_setting", "air_pressure_at_mean_sea_level", "zambretti_indication"} <= set(high)
+    gusty = observable(tmp_path, lambda text: text.replace('"t" }', '"t", wind_speed = "w" }') + windy)["barometer"]
+    assert gusty is not None
+    assert "wind_chill_of_air_temperature" in gusty
+
+
+def test_what_another_packages_driver_may_observe_is_known_when_it_was_opened(tmp_path: Path) -> None:
+    """Until then nothing of it is removed."""
+    daemon = Daemon(settings_of(tmp_path, "mqtt://a"), quiet_log(), runtime_folder=tmp_path)
+    now, sampler = StationNow(daemon.parts), daemon.parts.samplers[0]
+    assert isinstance(sampler, AskedSampler)
+    sampler._sensor.quantities = ()
+    assert now.sensors()[0].observable is None
+    sampler._sensor.quantities = ("illuminance",)
+    assert now.sensors()[0].observable == {"illuminance"}

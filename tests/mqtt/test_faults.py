@@ -175,21 +175,26 @@ async def test_home_assistants_birth_is_answered(tmp_path: Path) -> None:
         assert running.sink["state"] == "answers"
 
 
-async def test_reloading_changes_the_broker_alone(tmp_path: Path) -> None:
-    """Another topic is taken at once, and the sensors go on."""
+@pytest.mark.parametrize("more", ["", "home_assistant = false\n"])
+async def test_reloading_changes_the_topic_alone(tmp_path: Path, more: str) -> None:
+    """Another topic is taken at once, the sensors go on, and nothing is retained under the one of before."""
     settings: list[config.Config] = []
     async with (
         broker(tmp_path) as one,
         listening(one.port) as listener,
-        publishing(tmp_path / "a", one.url, reread=lambda: settings[0]) as running,
+        publishing(tmp_path / "a", one.url, more, reread=lambda: settings[0]) as running,
     ):
         await listener.until(STATES[0])
         sampler = running.daemon.parts.samplers[0]
-        settings.append(settings_of(tmp_path / "a", one.url, 'topic = "elsewhere/{station}"'))
+        settings.append(settings_of(tmp_path / "a", one.url, f'{more}topic = "elsewhere/{{station}}"'))
         running.daemon.reload()
         await listener.until("elsewhere/s/barometer/air_pressure")
-        await eventually(lambda: listener.last("weatherd/s/availability") == b"offline")
         assert running.daemon.parts.samplers[0] is sampler
+        assert listener.payloads("weatherd/s/availability")[-2:] == [b"offline", b""]
+        async with listening(one.port, "weatherd/#") as late:
+            await late.say("weatherd/end", b"")
+            await late.until("weatherd/end")
+        assert [topic for topic, _, _ in late.heard] == ["weatherd/end"]
 
 
 async def test_reloading_takes_a_sensor_away(tmp_path: Path) -> None:

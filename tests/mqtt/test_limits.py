@@ -13,7 +13,11 @@ from tests.mqtt.proxies import proxy
 from tests.mqtt.test_commands import COMMANDS, RESPONSE, answers, asking
 from tests.mqtt.test_faults import quick
 from tests.mqtt.test_publishing import CONFIG, STATES
-from weatherd.sinks.mqtt.client import PACKET_SIZE_MAX, RECEIVED_SIZE_MAX
+from weatherd.model import QUANTITIES
+from weatherd.sinks.mqtt.address import Address
+from weatherd.sinks.mqtt.answers import PACKET_TOO_LARGE
+from weatherd.sinks.mqtt.client import PACKET_SIZE_MAX, Client
+from weatherd.sinks.mqtt.messages import Message
 
 pytestmark = needs_mosquitto
 
@@ -75,6 +79,79 @@ async def test_much_that_is_retained_drowns_nothing(tmp_path: Path) -> None:
         async with publishing(tmp_path / "a", one.url):
             await eventually(lambda: all(listener.last(topic) == b"" for topic in gone))
             await eventually(lambda: any(b"gone-1" in payload for payload in listener.payloads(CONFIG)))
+
+
+async def test_what_another_chip_under_the_same_name_never_tells_is_removed(tmp_path: Path) -> None:
+    """The journal and the broker still know it from the first, and its entities would be unavailable for ever."""
+    async with broker(tmp_path) as one, listening(one.port) as listener:
+        async with publishing(tmp_path / "a", one.url):
+            await eventually(lambda: b"barometer.air_pressure" in (listener.last(CONFIG) or b""))
+        async with publishing(tmp_path / "a", one.url, change=lambda text: text.replace("bmp280", "htu21d")):
+            await eventually(lambda: b"barometer.dew_point_temperature" in (listener.last(CONFIG) or b""))
+            removed = {"platform": "sensor"}
+            told = [decoded(payload)["components"] for payload in listener.payloads(CONFIG)]
+            assert removed in [one.get("barometer.air_pressure") for one in told]
+            assert removed not in [one.get("barometer.air_temperature") for one in told]
+            assert "barometer.air_pressure" not in told[-1]
+
+
+async def retained(port: int, topic: str) -> dict[str, bytes]:
+    """Return what somebody finds who comes now."""
+    async with listening(port, topic) as late:
+        end = topic.replace("#", "end")
+        await late.say(end, b"end")
+        await late.until(end)
+    return {topic: payload for topic, payload, is_retained in late.heard if is_retained}
+
+
+async def test_what_was_retained_under_another_topic_is_removed_at_a_start(tmp_path: Path) -> None:
+    """The discovery of before tells which it was; what others have retained there stays."""
+    async with broker(tmp_path) as one, listening(one.port) as listener:
+        async with publishing(tmp_path / "a", one.url):
+            await eventually(lambda: b"barometer.air_pressure" in (listener.last(CONFIG) or b""))
+        await listener.say("weatherd/s/other/availability", b"online", retain=True)
+        async with publishing(tmp_path / "a", one.url, 'topic = "elsewhere/{station}"') as running:
+            await eventually(lambda: listener.last("weatherd/s/barometer/availability") == b"")
+            assert await retained(one.port, "weatherd/#") == {"weatherd/s/other/availability": b"online"}
+            assert len(running.logged("mqtt.moved")) == 1
+        there = {"elsewhere/s/availability", "elsewhere/s/barometer/availability", "elsewhere/s/garden/availability"}
+        assert (await retained(one.port, "elsewhere/#")).keys() == there
+
+
+async def test_what_somebody_uses_is_not_removed(tmp_path: Path) -> None:
+    """Another daemon with our id under another topic is there: not a move, but two stations with one device."""
+    async with (
+        broker(tmp_path) as one,
+        listening(one.port) as listener,
+        publishing(tmp_path / "a", one.url),
+    ):
+        await eventually(lambda: b"barometer.air_pressure" in (listener.last(CONFIG) or b""))
+        before = await retained(one.port, "weatherd/#")
+        assert before["weatherd/s/availability"] == b"online"
+        async with publishing(tmp_path / "b", one.url, 'topic = "elsewhere/{station}"'):
+            await listener.until("elsewhere/s/barometer/air_pressure")
+        assert await retained(one.port, "weatherd/#") == before
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_discovery_of_many_sensors_comes_back_to_us(tmp_path: Path, protocol: str) -> None:
+    """As many as a station may have, with all quantities: what is gone of them is removed."""
+    entity = {"platform": "sensor", "padding": "x" * 700}
+    left = {"components": {f"gone-{number}.{quantity}": entity for number in range(200) for quantity in QUANTITIES}}
+    async with broker(tmp_path) as one, listening(one.port) as listener:
+        await listener.say(CONFIG, msgspec.json.encode(left), retain=True)
+        listener.heard.clear()
+        async with publishing(tmp_path / "a", one.url, f'protocol = "{protocol}"'):
+            await eventually(lambda: any(b"gone-199.humidex" in payload for payload in listener.payloads(CONFIG)))
+            await eventually(lambda: b"gone" not in listener.payloads(CONFIG)[-1])
+
+
+@pytest.mark.parametrize("is_version_5", [True, False])
+async def test_what_could_not_come_back_is_not_sent(tmp_path: Path, *, is_version_5: bool) -> None:
+    """Its echo would end the connection, again and again."""
+    async with broker(tmp_path) as one, Client(Address(one.url, is_version_5=is_version_5), "c", None) as client:
+        refusals = await client.send([Message("t", b"x" * PACKET_SIZE_MAX), Message("t", b"x")], None)
+    assert [(one.topic, one.code) for one in refusals] == [("t", PACKET_TOO_LARGE)]
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -191,7 +268,7 @@ async def test_a_packet_that_would_fill_the_memory_is_not_read(tmp_path: Path) -
     """With MQTT 3.1.1 a broker does not know how much we take: the connection ends, and the status says why."""
     topic = "weatherd/s/gone/availability"
     async with broker(tmp_path) as one, listening(one.port) as listener:
-        await listener.say(topic, b"x" * (RECEIVED_SIZE_MAX + 1), retain=True)
+        await listener.say(topic, b"x" * (PACKET_SIZE_MAX + 1), retain=True)
         async with publishing(tmp_path / "a", one.url, 'protocol = "3.1.1"') as running:
             await eventually(lambda: running.sink["state"] == "lost")
             assert "bytes in one packet" in running.sink["error"]["message"]

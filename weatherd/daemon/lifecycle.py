@@ -315,6 +315,8 @@ class Daemon:
     async def _exchange_sinks(self, group: asyncio.TaskGroup, settings: config.Config, change: Plan) -> None:
         """Deliver from where the sinks before are; what those have under way is sent again, with the same ids."""
         before = list(self.parts.sinks)
+        if change.mqtt and self.parts.mqtt is not None and _moves(self.parts.settings.sinks.mqtt, settings.sinks.mqtt):
+            self.parts.mqtt.moves()
         if change.sink:
             self.parts.start_sink(settings)
         if change.mqtt:
@@ -432,6 +434,10 @@ class Daemon:
 def _loops(samplers: Iterable[Sampler]) -> Sequence[Loop]:
     """Return those that run by themselves, and not under a listener."""
     return [sampler for sampler in samplers if not isinstance(sampler, ToldSampler)]
+
+
+def _moves(before: config.Mqtt | None, after: config.Mqtt | None) -> bool:
+    return before is not None and after is not None and before.topic != after.topic
 
 
 def forget_the_start() -> None:

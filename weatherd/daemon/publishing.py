@@ -9,8 +9,10 @@ from weatherd.backoff import full_jitter, slowly
 from weatherd.daemon.answers import sending
 from weatherd.daemon.assembly import SINK_DELAY_S_FIRST, Parts
 from weatherd.daemon.freshness import current_s, stale_s
+from weatherd.daemon.samplers import Sampler
 from weatherd.daemon.tapping import Tap
 from weatherd.model import Heard, Station
+from weatherd.processing.derivable import derivable
 from weatherd.processing.documents import Document, iso_8601
 from weatherd.sampling.asked import AskedSampler
 from weatherd.sampling.condition import Condition, State
@@ -30,6 +32,8 @@ class StationNow:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._tap = Tap(parts.journal)
+        self._measured: Mapping[str, Collection[str] | None] = {}
+        self._observable: Mapping[str, Collection[str] | None] = {}
 
     @property
     def station(self) -> Station:
@@ -61,12 +65,10 @@ class StationNow:
 
     def sensors(self) -> Sequence[SensorNow]:
         """Return each sensor."""
-        conditions = {sampler.condition.sensor: sampler.condition for sampler in self._parts.samplers}
-        return [
-            self._sensor(settings, conditions[settings.name])
-            for settings in self._parts.settings.sensors
-            if settings.name in conditions
-        ]
+        samplers = {sampler.condition.sensor: sampler for sampler in self._parts.samplers}
+        configured = [one for one in self._parts.settings.sensors if one.name in samplers]
+        self._look_at({one.name: _measured(one, samplers[one.name]) for one in configured})
+        return [self._sensor(one, samplers[one.name].condition) for one in configured]
 
     def status(self) -> Mapping[str, Any]:
         """Return how the station is."""
@@ -135,12 +137,23 @@ class StationNow:
         """Send pulses and spaces. Raises InfraredError."""
         await sending(self._parts.transmitter).send_timings(timings_us, carrier_hz)
 
+    def _look_at(self, measured: Mapping[str, Collection[str] | None]) -> None:
+        """Tell anew what may be observed, if other quantities are measured than before."""
+        if measured == self._measured:
+            return
+        derivation = self._parts.derivation
+        self._measured = measured
+        self._observable = {
+            name: None if own is None else {*own, *derivable(name, measured, derivation.sources, derivation.station)}
+            for name, own in measured.items()
+        }
+
     def _sensor(self, settings: config.Sensor, condition: Condition) -> SensorNow:
         stale_after_s = stale_s(settings.report_period_s)
         observed_s, now_s = condition.observed_s, self._parts.clock.boottime_s()
         return SensorNow(
             condition.sensor,
-            _measured(settings),
+            self._observable[settings.name],
             condition.newest,
             condition.state is State.WORKING and (observed_s is None or now_s - observed_s <= stale_after_s),
             stale_after_s,
@@ -184,10 +197,10 @@ def address_of(settings: config.Mqtt) -> Address:
     )
 
 
-def _measured(settings: config.Sensor) -> Collection[str] | None:
-    if isinstance(settings, config.JsonLines | config.CircuitPython):
-        return settings.quantities
-    return () if isinstance(settings, config.InfraredReceiver) else None
+def _measured(settings: config.Sensor, sampler: Sampler) -> Collection[str] | None:
+    if isinstance(sampler, AskedSampler):
+        return sampler.quantities or None
+    return settings.quantities if isinstance(settings, config.JsonLines) else ()
 
 
 def _pair(seq: int, document: Document) -> tuple[int, Document]:

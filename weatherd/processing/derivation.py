@@ -108,8 +108,8 @@ class Derivation:
     """
 
     def __init__(self, station: Station, sources: Sources = EACH_FOR_ITSELF) -> None:
-        self._station = station
-        self._sources = sources
+        self.station = station
+        self.sources = sources
         self._named = frozenset(filter(None, sources))
         self._pasts: dict[tuple[str, frozenset[tuple[str, str]]], Past] = {}
         self._newest: tuple[str, Mapping[str, str], str | None, Past] | None = None
@@ -249,37 +249,37 @@ class Derivation:
         if moisture is None:
             return None
         temperature = observed.known.get("air_temperature")
-        if temperature is None and "air_temperature" not in observed.values and self._sources.temperature:
-            temperature = self._ask(self._sources.temperature, "air_temperature", observed)
+        if temperature is None and "air_temperature" not in observed.values and self.sources.temperature:
+            temperature = self._ask(self.sources.temperature, "air_temperature", observed)
         if temperature is None:
             return None
         return temperature, _of_cooler_air(moisture, temperature, observed.values.get(_UNCORRECTED))
 
     def _derive_wind_chill(self, observed: _Observed) -> None:
-        if self._sources.temperature not in {"", observed.sensor}:
+        if self.sources.temperature not in {"", observed.sensor}:
             return
         temperature = observed.known.get("air_temperature")
-        wind = self._ask(self._sources.wind, "wind_speed", observed)
+        wind = self._ask(self.sources.wind, "wind_speed", observed)
         if temperature is not None and wind is not None:
             chill_degc = comfort.wind_chill(temperature.value, wind.value)
             observed.put("wind_chill_of_air_temperature", chill_degc, worse(temperature.quality, wind.quality))
 
     def _derive_from_pressure(self, observed: _Observed) -> None:
         here = observed.known.get("air_pressure")
-        if here is None or self._sources.pressure not in {"", observed.sensor}:
+        if here is None or self.sources.pressure not in {"", observed.sensor}:
             return
-        if (elevation_m := self._station.elevation_m) is not None:
+        if (elevation_m := self.station.elevation_m) is not None:
             self._reduce_to_sea_level(observed, here, elevation_m)
             observed.put("altimeter_setting", pressure.altimeter_setting(here.value, elevation_m), here.quality)
         self._derive_tendency(observed, here)
 
     def _reduce_to_sea_level(self, observed: _Observed, here: Known, elevation_m: float) -> None:
-        temperature = self._ask(self._sources.temperature, "air_temperature", observed)
+        temperature = self._ask(self.sources.temperature, "air_temperature", observed)
         if temperature is None:
             return
-        vapour = self._ask(self._sources.humidity or self._sources.temperature, VAPOUR_PRESSURE, observed)
-        warm = self._speaker(self._sources.temperature, observed).temperature
-        moist = self._speaker(self._sources.humidity or self._sources.temperature, observed).vapour_pressure
+        vapour = self._ask(self.sources.humidity or self.sources.temperature, VAPOUR_PRESSURE, observed)
+        warm = self._speaker(self.sources.temperature, observed).temperature
+        moist = self._speaker(self.sources.humidity or self.sources.temperature, observed).vapour_pressure
         time_ms = observed.time_ms
         long_ago_ms = time_ms - TWELVE_HOURS_MS
         recalled = observed.dating is not ESTIMATED
@@ -317,9 +317,9 @@ class Derivation:
         if sea_level_hpa is None:
             return
         flag = worse(observed.quality["air_pressure_at_mean_sea_level"], tendency.quality)
-        latitude = self._station.latitude
-        speed = self._ask(self._sources.wind, "wind_speed", observed)
-        wind = self._ask(self._sources.wind_direction or self._sources.wind, "wind_from_direction", observed)
+        latitude = self.station.latitude
+        speed = self._ask(self.sources.wind, "wind_speed", observed)
+        wind = self._ask(self.sources.wind_direction or self.sources.wind, "wind_from_direction", observed)
         if speed is not None and speed.value == 0:
             wind = None  # a calm has no direction
         if wind is not None:

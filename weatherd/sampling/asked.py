@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from weatherd.errors import NoMeasurement, SensorError
 from weatherd.model import Event, Measurement, Observation
@@ -79,6 +79,11 @@ class AskedSampler:
     def model(self) -> str:
         """What kind of part the sensor is."""
         return self._sensor.model
+
+    @property
+    def quantities(self) -> Sequence[str]:
+        """What the sensor measures; empty while it does not know that yet."""
+        return self._sensor.quantities
 
     @property
     def skipped_count(self) -> int:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Self
 
+from paho.mqtt.client import topic_matches_sub
+
 from tests.fakes import NOON_MS, FakeClock, recording_log
 from weatherd.backoff import full_jitter, slowly
 from weatherd.errors import NoSuchCommand, SinkError, Unreachable
@@ -31,6 +33,8 @@ class FakeBroker:
         error: What a connection meets, while it is set; those that there are end by it.
         refused: By topic, the reason for which nothing is taken there.
         taken: What it took, in order, and how much at once.
+        unheard: The topics that it lets nobody subscribe to.
+        subscribed: What was subscribed to, by all connections.
         attempts_s: When a connection was tried.
         takes_s: How long it takes to let somebody in.
     """
@@ -40,11 +44,13 @@ class FakeBroker:
         self.refused: dict[str, int] = {}
         self.taken: list[Message] = []
         self.at_once: list[int] = []
+        self.subscribed: list[str] = []
+        self.unheard: set[str] = set()
         self.attempts_s: list[float] = []
         self.client_ids: list[str] = []
         self.takes_s = 0.0
         self._clock = clock
-        self._inboxes: list[asyncio.Queue[Received | SinkError]] = []
+        self._inboxes: dict[asyncio.Queue[Received | SinkError], list[str]] = {}
 
     def connect(self, _: Address, client_id: str, __: Message) -> "FakeConnection":
         self.client_ids.append(client_id)
@@ -62,9 +68,10 @@ class FakeBroker:
         self._inboxes.clear()
 
     def say(self, topic: str, payload: bytes, *, retained: bool = False, response: str | None = None) -> None:
-        """Let somebody publish."""
-        for inbox in self._inboxes:
-            inbox.put_nowait(Received(topic, payload, retained, response, None))
+        """Let somebody publish; whoever has subscribed hears it."""
+        for inbox, subscribed in self._inboxes.items():
+            if any(topic_matches_sub(one, topic) for one in subscribed):
+                inbox.put_nowait(Received(topic, payload, retained, response, None))
 
     def payloads(self, topic: str) -> list[bytes]:
         return [message.payload for message in self.taken if message.topic == topic]
@@ -85,10 +92,12 @@ class FakeConnection:
             await self._broker._clock.sleep(self._broker.takes_s)
         if self._broker.error is not None:
             raise self._broker.error
-        self._broker._inboxes.append(self._inbox)
+        self._broker._inboxes[self._inbox] = []
 
-    async def subscribe(self, _: Sequence[str]) -> Sequence[str]:
-        return []
+    async def subscribe(self, topics: Sequence[str]) -> Sequence[str]:
+        self._broker.subscribed += topics
+        self._broker._inboxes[self._inbox] += topics
+        return [topic for topic in topics if topic in self._broker.unheard]
 
     async def send(self, messages: Sequence[Message], *, correlation: bytes | None = None) -> Sequence[Refusal]:
         del correlation
@@ -111,8 +120,7 @@ class FakeConnection:
         self._broker.taken += last
 
     def drop(self) -> None:
-        if self._inbox in self._broker._inboxes:
-            self._broker._inboxes.remove(self._inbox)
+        self._broker._inboxes.pop(self._inbox, None)
 
 
 class FakeStation:
@@ -121,6 +129,8 @@ class FakeStation:
 
     Attributes:
         work: Reporting waits for it.
+        is_configured: Whether the barometer is.
+        unreadable_count: So many entries at the end of the journal cannot be read.
     """
 
     version = "1.0"
@@ -135,6 +145,8 @@ class FakeStation:
         self.reports_count = 0
         self.documents: list[bytes] = []
         self.emits = False
+        self.is_configured = True
+        self.unreadable_count = 0
         self.emitted: list[tuple[Sequence[int], int]] = []
         self._heard: list[Heard] = []
         self._clock = clock
@@ -171,10 +183,11 @@ class FakeStation:
         entries: list[tuple[int, Document]] = [
             (number, decode(document)) for number, document in enumerate(self.documents[seq - 1 :], seq)
         ]
-        return Fresh(entries, self.last_seq)
+        return Fresh(entries[: len(entries) - self.unreadable_count], self.last_seq)
 
     def sensors(self) -> Sequence[SensorNow]:
-        return [SensorNow("barometer", None, self._newest, self.is_there, 60.0, PERIOD_S + 5)]
+        barometer = SensorNow("barometer", None, self._newest, self.is_there, 60.0, PERIOD_S + 5)
+        return [barometer] if self.is_configured else []
 
     def status(self) -> Mapping[str, Any]:
         return {
@@ -186,13 +199,14 @@ class FakeStation:
         }
 
     async def report(self, sensor: str | None) -> int:
-        del sensor
+        if sensor not in {None, "barometer"}:
+            raise KeyError(sensor)
         await self.work.wait()
         self.reports_count += 1
         return 1
 
     async def requeue(self) -> int:
-        return 0
+        return 7
 
     def hear(self, infrared: Infrared) -> None:
         """Hear a remote now."""

@@ -1,10 +1,21 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from weatherd.model import QUANTITIES, Station
-from weatherd.sinks.mqtt.home_assistant import Shown, discovery, emptied, may_observe, remembered
+from weatherd.sinks.mqtt.home_assistant import (
+    LEFT_MAX,
+    Config,
+    Shown,
+    Told,
+    discovery,
+    emptied,
+    left_behind,
+    remembered,
+    told,
+)
 from weatherd.sinks.mqtt.port import InfraredNow
 from weatherd.sinks.mqtt.topics import Topics
 
@@ -34,6 +45,17 @@ ONLY_OF_SENSORS = {"state_class", "suggested_display_precision", "unit_of_measur
 
 def entities(*sensors: Shown) -> dict[str, dict[str, Any]]:
     return discovery(STATION, "1.2.3", TOPICS, sensors)["components"]
+
+
+def as_told(config: Config) -> Told:
+    """Return a discovery as it is read back."""
+    before = told(msgspec.json.encode(config))
+    assert before is not None
+    return before
+
+
+def platforms(config: Config) -> dict[str, str]:
+    return {key: one["platform"] for key, one in config["components"].items()}
 
 
 def state_topic(key: str) -> str:
@@ -133,7 +155,7 @@ def test_infrared_is_a_receiver_and_an_emitter_where_it_is_wanted() -> None:
         assert entity["platform"] == "infrared"
         assert entity.keys() - {"state_topic", "command_topic", "availability_mode"} == fields
         assert re.fullmatch(r"infrared\.[a-z0-9_]+", entity["default_entity_id"])
-    gone = emptied({"components": wanted}, {"components": before})
+    gone = emptied(platforms({"components": wanted}), {"components": before})
     assert gone is not None
     assert gone["components"]["infrared"] == {"platform": "infrared"}
 
@@ -142,7 +164,7 @@ def test_what_left_the_configuration_is_removed_by_its_platform_alone() -> None:
     """So Home Assistant forgets the entity, and the others stay as they are."""
     before = discovery(STATION, "1", TOPICS, [Shown("old", ["humidex"], 60), Shown("new", ["humidex"], 60)])
     now = discovery(STATION, "1", TOPICS, [Shown("new", ["humidex"], 60)])
-    removing = emptied(before, now)
+    removing = emptied(platforms(before), now)
     assert removing is not None
     assert removing["components"]["old.humidex"] == {"platform": "sensor"}
     assert {key: one for key, one in removing["components"].items() if key != "old.humidex"} == now["components"]
@@ -151,30 +173,79 @@ def test_what_left_the_configuration_is_removed_by_its_platform_alone() -> None:
 def test_nothing_is_removed_where_nothing_is_gone() -> None:
     """There is nothing to send then."""
     now = discovery(STATION, "1", TOPICS, [EVERYTHING])
-    assert emptied(now, now) is None
+    assert emptied(platforms(now), now) is None
 
 
-@pytest.mark.parametrize("strange", [{}, {"components": []}, {"components": {"x": 1}}, {"components": {"x": {}}}])
-def test_a_strange_message_on_our_topic_removes_nothing(strange: dict[str, Any]) -> None:
+def test_what_was_ours_under_another_topic_is_left_behind() -> None:
+    """The availability of the station first, then that of each sensor, told or not; nothing under the same topic."""
+    before = as_told(
+        discovery(
+            STATION, "1", Topics("old"), [Shown("b", ["humidex"], 60), Shown("a", ["humidex", "air_pressure"], 60)]
+        )
+    )
+    assert left_behind(before, STATION.id, Topics("new"), ["b", "c"]) == [
+        "old/availability",
+        "old/a/availability",
+        "old/b/availability",
+        "old/c/availability",
+    ]
+    assert left_behind(before, STATION.id, Topics("old"), []) == ()
+
+
+def test_what_is_ours_now_is_not_left_behind() -> None:
+    """The topic of a station may have been that of a sensor before, or the other way round."""
+    before = as_told(discovery(STATION, "1", Topics("old"), [Shown("a", ["humidex"], 60)]))
+    assert left_behind(before, STATION.id, Topics("old/a"), []) == ["old/availability"]
+    below = as_told(discovery(STATION, "1", Topics("old/a"), [Shown("a", ["humidex"], 60)]))
+    assert left_behind(below, STATION.id, Topics("old"), ["a"]) == ()
+    assert left_behind(below, STATION.id, Topics("old"), []) == ["old/a/availability", "old/a/a/availability"]
+
+
+@pytest.mark.parametrize("of_whom", [{"identifiers": ["weatherd-other"]}, {"identifiers": []}, {}])
+def test_what_another_station_has_told_is_its_own(of_whom: Config) -> None:
+    """Be it by mistake under our id."""
+    config = discovery(STATION, "1", Topics("old"), [])
+    assert left_behind(as_told(config | {"device": of_whom}), STATION.id, Topics("new"), []) == ()
+
+
+@pytest.mark.parametrize("origin", [{"name": "other"}, {}])
+def test_what_another_program_has_told_is_its_own(origin: Config) -> None:
+    """It may mean anything by its topics."""
+    config = discovery(STATION, "1", Topics("old"), [])
+    assert left_behind(as_told(config | {"origin": origin}), STATION.id, Topics("new"), []) == ()
+
+
+@pytest.mark.parametrize("base", ["", "+", "a/#", "$SYS", "a//b", "/a", "a/", "a b", "a\x00", "\u00e9" * 200])
+def test_a_topic_that_could_not_be_ours_is_none(base: str) -> None:
+    """Who publishes there would be thrown out."""
+    config = discovery(STATION, "1", Topics(base), [])
+    assert left_behind(as_told(config), STATION.id, Topics("new"), []) == ()
+
+
+def test_sensors_left_behind_have_names_and_a_limit() -> None:
+    """Anybody may have written the discovery."""
+    config = discovery(STATION, "1", Topics("old"), [])
+    for number in range(1000):
+        config["components"][f"s{number}.humidex"] = config["components"]["+/#.humidex"] = {"platform": "sensor"}
+    left = left_behind(as_told(config), STATION.id, Topics("new"), [])
+    assert len(left) == 1 + LEFT_MAX
+    assert not any("+" in topic for topic in left)
+    del config["components"]["lag"]
+    assert left_behind(as_told(config), STATION.id, Topics("new"), []) == ()
+
+
+@pytest.mark.parametrize(
+    "strange", [b"", b"\xff", b"[" * 100_000, b"{}", b'{"components": []}', b'{"components": {"x": {}}}']
+)
+def test_a_strange_message_on_our_topic_tells_nothing(strange: bytes) -> None:
     """Anybody may have written it."""
-    assert emptied(strange, discovery(STATION, "1", TOPICS, [])) is None
-    assert remembered(strange, ["a"]) == {"a": set()}
+    assert told(strange) is None
 
 
 def test_what_was_told_of_a_sensor_is_remembered_while_it_is_configured() -> None:
     """A heat index in winter is not there at the start, and its entity, with all that people changed, must not go."""
     before = discovery(STATION, "1", TOPICS, [Shown("a", ["air_temperature", "heat_index_of_air_temperature"], 60)])
-    assert remembered(before, ["a", "b"]) == {
+    assert remembered(as_told(before), ["a", "b"]) == {
         "a": {"air_temperature", "heat_index_of_air_temperature"},
         "b": set(),
     }
-
-
-def test_what_a_sensor_no_longer_measures_is_not_observed_any_more() -> None:
-    """A quantity that was taken out of its table goes, and what is derived stays."""
-    gone = ["wind_speed", "wind_speed_of_gust", "rainfall_amount", "rainfall_rate", "rainfall_amount_of_day"]
-    assert [quantity for quantity in ["air_pressure", "humidex", *gone] if may_observe(quantity, ["air_pressure"])] == [
-        "air_pressure",
-        "humidex",
-    ]
-    assert all(may_observe(quantity, None) for quantity in QUANTITIES)

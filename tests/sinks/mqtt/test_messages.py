@@ -1,8 +1,10 @@
 import msgspec
+import pytest
 
 from weatherd.model import Event, Observation, Quality, Station, Statistics
-from weatherd.processing.documents import DocumentEncoder, decode
-from weatherd.sinks.mqtt.messages import Message, availability, happened, observed
+from weatherd.processing.documents import Document, DocumentEncoder, decode
+from weatherd.sinks.mqtt.messages import Message, availability, current, fresh, happened, observed
+from weatherd.sinks.mqtt.port import SensorNow
 from weatherd.sinks.mqtt.topics import Topics, birth_topic, discovery_topic, topics_of
 
 TOPICS = Topics("weatherd/porto-alegre-01")
@@ -95,6 +97,51 @@ def test_an_event_is_told_with_its_time_and_reason() -> None:
         "reason": "no_answer",
         "message": "barometer is lost",
     }
+
+
+def entry(one: Observation | Event) -> Document:
+    """Return the document of an entry of the journal."""
+    return decode(DocumentEncoder(Station("porto-alegre-01"), "3f9c2a71").encode(one, 7))
+
+
+def barometer(observation: Observation = OBSERVATION) -> dict[str, SensorNow]:
+    """Return the sensors of a station that has one, whose values are current for 15 s, and stale after 60 s."""
+    return {"barometer": SensorNow("barometer", None, {"air_pressure": observation}, True, 60.0, 15.0)}
+
+
+def test_an_event_of_the_station_names_no_sensor() -> None:
+    """The field is there, and empty."""
+    event = Event("station_started", "weatherd has started", 1_795_446_850_000, True)
+    (message,) = fresh(TOPICS, entry(event), {}, 0)
+    assert message.topic == TOPICS.event
+    assert msgspec.json.decode(message.payload)["sensor"] == ""
+
+
+@pytest.mark.parametrize(("age_ms", "count"), [(0, 2), (60_000, 2), (60_001, 0)])
+def test_what_is_stale_when_it_is_told_is_not_told(age_ms: int, count: int) -> None:
+    """A source may tell old times."""
+    now_ms = OBSERVATION.observed_at_ms + age_ms
+    assert len(list(fresh(TOPICS, entry(OBSERVATION), barometer(), now_ms))) == count
+
+
+def test_what_a_sensor_that_is_gone_has_observed_is_not_told() -> None:
+    """Its entities are removed."""
+    assert list(fresh(TOPICS, entry(OBSERVATION), {}, OBSERVATION.observed_at_ms)) == []
+
+
+def test_what_thinning_made_is_not_told() -> None:
+    """It is neither an event nor an observation of now."""
+    document = entry(OBSERVATION)
+    reduced = msgspec.structs.replace(document.event, dataset="weatherd.observation.reduced")
+    thinned = msgspec.structs.replace(document, event=reduced)
+    assert list(fresh(TOPICS, thinned, barometer(), OBSERVATION.observed_at_ms)) == []
+
+
+@pytest.mark.parametrize(("age_ms", "count"), [(0, 2), (15_000, 2), (15_001, 0)])
+def test_what_is_told_as_present_is_the_newest_that_there_can_be(age_ms: int, count: int) -> None:
+    """Later a newer one is due, and an old one is not told as if it were new."""
+    now_ms = OBSERVATION.observed_at_ms + age_ms
+    assert len(list(current(TOPICS, barometer(), now_ms))) == count
 
 
 def test_availability_is_retained_and_stays() -> None:

@@ -4,15 +4,18 @@ import asyncio
 import itertools
 import tracemalloc
 
+import msgspec
 import pytest
 
 from tests.sinks.mqtt.far_ends import PERIOD_S, SILENCE, Rig
 from weatherd.errors import SinkError, Unwelcome
 from weatherd.model import Infrared
-from weatherd.sinks.mqtt.answers import QUOTA_EXCEEDED, SESSION_TAKEN_OVER, refused_connection
+from weatherd.sinks.mqtt.answers import NOT_AUTHORIZED, QUOTA_EXCEEDED, SESSION_TAKEN_OVER, refused_connection
 from weatherd.sinks.mqtt.commands import BURST_MAX
+from weatherd.sinks.mqtt.home_assistant import Shown, discovery
 from weatherd.sinks.mqtt.session import AT_ONCE_MAX, FRESH_MAX, HEARD_BURST_MAX
 from weatherd.sinks.mqtt.sink import HEALTHY_S
+from weatherd.sinks.mqtt.topics import Topics
 
 STATE = "weatherd/s/barometer/air_pressure"
 BACKLOG = "weatherd/s/backlog"
@@ -242,6 +245,8 @@ async def test_a_retained_command_and_the_last_words_of_before_are_not_followed(
         rig.broker.say("weatherd/s/availability", b"offline", retained=True)
         await rig.clock.advance(1.0)
         assert rig.station.reports_count == 0
+        (line,) = rig.logged("mqtt.command_refused")
+        assert "retained" in str(line["message"])
         assert rig.broker.payloads("weatherd/s/availability") == [b"online"]
 
 
@@ -317,6 +322,135 @@ async def test_what_is_left_of_a_sensor_that_is_gone_is_removed_once() -> None:
         rig.broker.say("weatherd/s/live/availability", b"online")
         await rig.clock.advance(1.0)
         assert [(one.topic, one.payload, one.is_retained) for one in rig.broker.taken] == [(gone, b"", True)]
+
+
+def before_it_moved(rig: Rig) -> bytes:
+    """Return the discovery of the station of a rig when it was under another topic."""
+    shown = Shown("barometer", ["air_pressure"], 60.0)
+    return msgspec.json.encode(discovery(rig.station.station, "1", Topics("old"), [shown]))
+
+
+OLD = ["old/availability", "old/barometer/availability"]
+
+
+async def test_what_was_left_behind_under_another_topic_is_removed() -> None:
+    """Once, as soon as that says that nobody is there; a connection that breaks meanwhile is no matter."""
+    async with Rig(home_assistant=True) as rig:
+        rig.broker.say(CONFIG, before_it_moved(rig), retained=True)
+        await rig.clock.advance(1.0)
+        assert rig.broker.subscribed[-1] == OLD[0]
+        rig.broker.end(SILENCE)
+        await rig.clock.advance(2.0)
+        assert rig.broker.subscribed.count(OLD[0]) == 2
+        rig.broker.say(OLD[0], b"online", retained=True)
+        rig.broker.say(OLD[0], b"")
+        await rig.clock.advance(1.0)
+        assert not any(one.topic in OLD for one in rig.broker.taken)
+        rig.broker.say(OLD[0], b"offline")
+        rig.broker.say(OLD[0], b"offline")
+        await rig.clock.advance(1.0)
+        assert [(one.topic, one.payload, one.is_retained) for one in rig.broker.taken if one.topic in OLD] == [
+            (OLD[0], b"", True),
+            (OLD[1], b"", True),
+        ]
+        assert len(rig.logged("mqtt.moved")) == 1
+
+
+async def test_our_own_discovery_is_no_move() -> None:
+    """It is read back at each connection, and needs no answer."""
+    async with Rig(home_assistant=True) as rig:
+        await rig.observe([1000.0])
+        rig.broker.say(CONFIG, rig.broker.payloads(CONFIG)[-1], retained=True)
+        rig.broker.subscribed.clear()
+        rig.broker.taken.clear()
+        await rig.clock.advance(1.0)
+        assert rig.broker.subscribed == []
+        assert rig.broker.taken == []
+
+
+async def test_a_sink_that_moves_leaves_nothing_behind() -> None:
+    """It says that it is gone, as one does that only stops, and then removes what that was retained for."""
+    there = "weatherd/s/availability"
+    for moves in (False, True):
+        async with Rig() as rig:
+            if moves:
+                rig.sink.moves()
+            rig.broker.taken.clear()
+        said = [(one.topic, one.payload, one.is_retained) for one in rig.broker.taken]
+        removed = [(there, b"", True), ("weatherd/s/barometer/availability", b"", True)] if moves else []
+        assert said == [(there, b"offline", True), *removed]
+
+
+async def test_who_removes_our_availability_while_we_are_there_is_corrected() -> None:
+    """As who says that we are gone; our own word needs no correction."""
+    async with Rig() as rig:
+        rig.broker.taken.clear()
+        for said in (b"", b"online"):
+            rig.broker.say("weatherd/s/availability", said)
+            await rig.clock.advance(1.0)
+        assert rig.broker.payloads("weatherd/s/availability") == [b"online"]
+        assert len(rig.logged("mqtt.corrected")) == 1
+
+
+async def test_a_sensor_that_leaves_the_configuration_leaves_nothing_retained() -> None:
+    """What is retained of it is removed once, over the same connection."""
+    topic = "weatherd/s/barometer/availability"
+    async with Rig() as rig:
+        rig.station.is_configured = False
+        await rig.clock.advance(10.0)
+        assert rig.broker.payloads(topic) == [b"online", b""]
+        assert rig.broker.taken[-1].is_retained
+        assert rig.sink.attempts == {"connected": 1}
+
+
+async def test_a_topic_that_the_access_list_forbids_is_an_event_once() -> None:
+    """Others go on, and the status names it until it is taken."""
+    async with Rig() as rig:
+        rig.broker.refused[STATE] = NOT_AUTHORIZED
+        await rig.observe([1000.0, 1001.0])
+        assert rig.events() == ["mqtt_not_taken"]
+        assert rig.sink.error is not None
+        assert STATE in rig.sink.error.sentence
+        assert len(rig.broker.payloads(f"{STATE}/attributes")) == 2
+        rig.broker.refused.clear()
+        await rig.observe([1002.0])
+        assert rig.sink.error is None
+
+
+async def test_a_topic_that_the_broker_does_not_let_us_hear_is_told_once() -> None:
+    """At the first connection, and with the way to mend it."""
+    async with Rig() as rig:
+        rig.broker.unheard.add(STATUS)
+        for _ in range(3):
+            rig.broker.end(SILENCE)
+            await rig.clock.advance(60.0)
+        (line,) = rig.logged("mqtt.not_heard")
+        assert STATUS in str(line["message"])
+        assert "access list" in str(line["hint"])
+
+
+async def test_the_present_value_is_told_anew_after_a_break() -> None:
+    """While no newer one is due; who came meanwhile would else know nothing for a period."""
+    async with Rig() as rig:
+        await rig.observe([1000.0])
+        rig.broker.end(SILENCE)
+        await rig.clock.advance(3.0)
+        assert rig.broker.payloads(STATE) == [b"1000.00", b"1000.00"]
+        rig.broker.end(SILENCE)
+        await rig.clock.advance(PERIOD_S)
+        assert rig.broker.payloads(STATE) == [b"1000.00", b"1000.00"]
+
+
+async def test_what_cannot_be_read_at_the_end_of_the_journal_holds_up_nobody() -> None:
+    """It was looked at, and what comes behind it is told."""
+    async with Rig() as rig:
+        rig.station.unreadable_count = 1
+        await rig.observe([1000.0])
+        rig.station.unreadable_count = 0
+        await rig.observe([1001.0])
+        assert rig.broker.payloads(STATE) == [b"1001.00"]
+        await rig.sink.deliver(rig.station.documents)
+        assert rig.broker.payloads(BACKLOG) == rig.station.documents[:1]
 
 
 async def test_commands_that_take_their_time_are_let_in_as_far_as_there_is_room() -> None:

@@ -26,11 +26,11 @@ from weatherd.sinks.mqtt.messages import Message
 PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 """Those that a scheme has where the url names none (IANA)."""
 
-PACKET_SIZE_MAX = 512 * 1024
-"""Bytes that a broker with MQTT 5 may send us in one packet: our discovery has to come back to us."""
-
-RECEIVED_SIZE_MAX = 4 * 1024 * 1024
-"""Bytes of the largest packet that is read at all: with MQTT 3.1.1 nobody tells the broker, which may send 256 MB."""
+PACKET_SIZE_MAX = 4 * 1024 * 1024
+"""
+Bytes of a packet, either way: our discovery has to come back to us, with 800 bytes for each of the 23 quantities of 200
+sensors. A broker with MQTT 5 is told; one with 3.1.1 may send 256 MB, and more than this is not read.
+"""
 
 INCOMING_MAX = 1000
 """Messages that wait until we have read them, with as many bytes as one packet may have; more are dropped."""
@@ -131,7 +131,7 @@ class Client(aiomqtt.Client):
         self._client._sock_recv = self._receive  # type: ignore[method-assign,assignment]  # noqa: SLF001
         self._paho_acknowledge = self._client._handle_pubackcomp  # noqa: SLF001
         self._client._handle_pubackcomp = self._acknowledge  # type: ignore[method-assign,assignment]  # noqa: SLF001
-        self._packet_size_max: int | None = None
+        self._packet_size_max = PACKET_SIZE_MAX
 
     @property
     def is_connected(self) -> bool:
@@ -167,7 +167,7 @@ class Client(aiomqtt.Client):
 
     def _send(self, message: Message, sending: _Sending, correlation: bytes | None) -> None:
         size = len(message.topic.encode()) + len(message.payload) + len(correlation or b"") + HEADER_SIZE_MAX
-        if self._packet_size_max is not None and size > self._packet_size_max:  # it would end the connection
+        if size > self._packet_size_max:  # it would end the connection
             sending.refusals.append(Refusal(message.topic, PACKET_TOO_LARGE, "Packet too large"))
             return
         info = self._client.publish(
@@ -201,7 +201,7 @@ class Client(aiomqtt.Client):
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
     ) -> None:
-        self._packet_size_max = getattr(properties, "MaximumPacketSize", None)
+        self._packet_size_max = min(PACKET_SIZE_MAX, getattr(properties, "MaximumPacketSize", PACKET_SIZE_MAX))
         # paho does not look at it, and its setter wants to be called before there is a connection.
         self._client._max_inflight_messages = min(  # noqa: SLF001
             self._client.max_inflight_messages, getattr(properties, "ReceiveMaximum", UNANSWERED_MAX)
@@ -224,7 +224,7 @@ class Client(aiomqtt.Client):
 
     def _receive(self, size: int) -> bytes:
         """Receive some of a packet; paho asks for all that is left of it, and would keep all of it in memory."""
-        if size > RECEIVED_SIZE_MAX:
+        if size > PACKET_SIZE_MAX:
             raise aiomqtt.MqttError(f"it sends {size:,} bytes in one packet")
         return self._paho_receive(size)
 

@@ -14,13 +14,23 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from weatherd.model import QUANTITIES, Station
 from weatherd.sinks.mqtt.faces import face_of
 from weatherd.sinks.mqtt.port import InfraredNow
-from weatherd.sinks.mqtt.topics import Topics
+from weatherd.sinks.mqtt.topics import Topics, is_base
 
 Config = dict[str, Any]
 """The body of a discovery message."""
+
+ORIGIN = "weatherd"
+LAG = "lag"
+
+LEFT_MAX = 200
+"""Sensors of an earlier discovery whose availability is removed: as many as a station may have."""
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 class Shown(NamedTuple):
@@ -53,31 +63,54 @@ def discovery(
             components[_key(sensor.name, quantity)] = _entity(station.id, topics, sensor, quantity)
     return {
         "device": {
-            "identifiers": [f"weatherd-{station.id}"],
+            "identifiers": [_device(station.id)],
             "name": station.name or station.id,
             "manufacturer": "weatherd",
             "model": "weather station",
             "sw_version": version,
         },
-        "origin": {"name": "weatherd", "sw_version": version},
+        "origin": {"name": ORIGIN, "sw_version": version},
         "components": components,
         "qos": 1,
     }
 
 
-def may_observe(quantity: str, measured: Collection[str] | None) -> bool:
-    """
-    Tell whether a sensor may observe a quantity.
+class Component(msgspec.Struct):
+    """What is needed to remove an entity, and to know where it got its state from."""
 
-    Args:
-        quantity: One that it has observed, maybe with an earlier configuration.
-        measured: The quantities that the configuration lets it measure; None if it does not tell. What is derived from
-            them depends on the weather, and may be observed in any case.
-    """
-    return measured is None or quantity in measured or quantity not in _MEASURED_ONLY
+    platform: str
+    state_topic: str = ""
 
 
-def remembered(before: Config, sensors: Collection[str]) -> Mapping[str, set[str]]:
+class Device(msgspec.Struct, frozen=True):
+    """Which station it is."""
+
+    identifiers: Sequence[str] = ()
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What has told it."""
+
+    name: str = ""
+
+
+class Told(msgspec.Struct):
+    """An earlier discovery, as far as it matters: all else in it is skipped, and takes no memory."""
+
+    components: dict[str, Component]
+    device: Device = Device()
+    origin: Origin = Origin()
+
+
+def told(payload: bytes) -> Told | None:
+    """Read an earlier discovery; None if it is none, for anybody may have written it."""
+    try:
+        return msgspec.json.decode(payload, type=Told)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def remembered(before: Told, sensors: Collection[str]) -> Mapping[str, set[str]]:
     """
     Return what an earlier discovery told, for it was not all observed since the start.
 
@@ -88,38 +121,44 @@ def remembered(before: Config, sensors: Collection[str]) -> Mapping[str, set[str
     Returns:
         By sensor, its quantities.
     """
-    told = before.get("components")
-    keys = set(told) if isinstance(told, dict) else set()
+    keys = before.components.keys()
     return {sensor: {quantity for quantity in QUANTITIES if _key(sensor, quantity) in keys} for sensor in sensors}
 
 
-def emptied(before: Config, now: Config) -> Config | None:
+def left_behind(before: Told, station_id: str, topics: Topics, sensors: Collection[str]) -> Sequence[str]:
+    """
+    Return the topics with somebody's availability that were ours when an earlier discovery was told, and are no longer.
+
+    Args:
+        before: The earlier discovery; one that another program has told names nothing of ours.
+        station_id: That of the station.
+        topics: Those of now.
+        sensors: The names of those that are configured now; one that has told nothing yet is in no discovery.
+
+    Returns:
+        First that of the station, then those of the sensors; none if the topic is the same as before.
+    """
+    is_ours = before.origin.name == ORIGIN and list(before.device.identifiers) == [_device(station_id)]
+    lag = before.components.get(LAG)
+    base = lag.state_topic.removesuffix("/status") if is_ours and lag is not None else ""
+    ours = {topics.availability, *map(topics.available, sensors)}
+    old = Topics(base)
+    if not is_base(base) or old.availability in ours:
+        return ()
+    told_of = {sensor for sensor, dot, _ in (key.partition(".") for key in before.components) if dot}
+    names = sorted(name for name in told_of.union(sensors) if _NAME.fullmatch(name))[:LEFT_MAX]
+    return [topic for topic in (old.availability, *map(old.available, names)) if topic not in ours]
+
+
+def emptied(platforms: Mapping[str, str], now: Config) -> Config | None:
     """Return the discovery that removes the entities which are there no longer; None if there are none."""
-    told = before.get("components")
-    gone = {
-        key: {"platform": component["platform"]}
-        for key, component in (told.items() if isinstance(told, dict) else ())
-        if key not in now["components"] and isinstance(component, dict) and isinstance(component.get("platform"), str)
-    }
-    return {**now, "components": {**now["components"], **gone}} if gone else None
+    components = now["components"]
+    gone = {key: {"platform": platform} for key, platform in platforms.items() if key not in components}
+    return {**now, "components": {**components, **gone}} if gone else None
 
 
-_MEASURED_ONLY = frozenset(
-    {
-        "air_temperature",
-        "relative_humidity",
-        "air_pressure",
-        "illuminance",
-        "rainfall_amount",
-        "rainfall_amount_of_day",
-        "rainfall_rate",
-        "surface_downwelling_shortwave_flux_in_air",
-        "wind_speed",
-        "wind_speed_of_gust",
-        "wind_from_direction",
-    }
-)
-"""What nobody derives: it comes from a sensor that has it in its configuration, or not at all."""
+def _device(station_id: str) -> str:
+    return f"weatherd-{station_id}"
 
 
 def _key(sensor: str, quantity: str) -> str:
@@ -154,7 +193,7 @@ def _entity(station_id: str, topics: Topics, sensor: Shown, quantity: str) -> Co
 
 def _diagnostics(station_id: str, topics: Topics) -> Iterator[tuple[str, Config]]:
     told: Mapping[str, Config] = {
-        "lag": {
+        LAG: {
             "name": "entries to send",
             "value_template": "{{ value_json.lag }}",
             "state_class": "measurement",

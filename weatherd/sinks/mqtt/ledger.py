@@ -40,8 +40,7 @@ class Ledger:
     def taken(self, topic: str) -> None:
         """Note that the broker has taken a message."""
         self._refusal = None
-        if self._not_taken:
-            self._not_taken.pop(topic, None)
+        self._not_taken.pop(topic, None)
 
     def not_taken(self, topic: str, error: SinkError) -> None:
         """Note that it has not: for good on this topic, or for now on any."""

@@ -118,6 +118,11 @@ def availability(topic: str, *, is_there: bool) -> Message:
     return Message(topic, ONLINE if is_there else OFFLINE, is_retained=True, expires=False)
 
 
+def nothing(topic: str) -> Message:
+    """Return the message that removes what is retained on a topic."""
+    return Message(topic, b"", is_retained=True, expires=False)
+
+
 class _Run(msgspec.Struct):
     run_id: str
 

@@ -13,7 +13,7 @@ class SensorNow(NamedTuple):
 
     Attributes:
         name: Its name in the configuration.
-        measured: The quantities that the configuration lets it measure; None if that does not tell.
+        observable: The quantities that it may measure, or that may be derived for it; None while that is not known.
         newest: By quantity, the newest observation that tells it, be it of an earlier run.
         is_there: Whether it answers, and has told something lately.
         stale_s: Without an observation for so long, it is as good as lost.
@@ -21,7 +21,7 @@ class SensorNow(NamedTuple):
     """
 
     name: str
-    measured: Collection[str] | None
+    observable: Collection[str] | None
     newest: Mapping[str, Observation]
     is_there: bool
     stale_s: float

@@ -26,12 +26,14 @@ from weatherd.sinks.mqtt.emitting import Emitter
 from weatherd.sinks.mqtt.ledger import Ledger
 from weatherd.sinks.mqtt.messages import (
     OFFLINE,
+    ONLINE,
     Message,
     availability,
     current,
     fresh,
     heard_key,
     heard_timings,
+    nothing,
     run_of,
 )
 from weatherd.sinks.mqtt.port import SensorNow, StationNow
@@ -64,8 +66,6 @@ AT_ONCE_MAX = 20
 
 DUE_MAX = 1000
 """Messages that wait to be said in answer to others'."""
-
-ALIVE = b"online"
 
 
 class Session:
@@ -134,8 +134,7 @@ class Session:
             Unwelcome: When the broker ends it for good.
         """
         self._ledger.begin(self._station.last_seq)
-        for topic in await self._connection.subscribe(list(self._subscriptions())):
-            self._teller.not_heard(topic)
+        await self._subscribe(list(self._subscriptions()))
         if self._presentation is not None:
             self._presentation.forget()
         self._values_due_s = self._clock.boottime_s() + (SETTLE_S if self._presentation else 0)
@@ -154,9 +153,11 @@ class Session:
                 raise
             raise ended.exceptions[0] from None
 
-    def farewell(self) -> Sequence[Message]:
-        """Return the last words of a station that stops."""
-        return [availability(self._topics.availability, is_there=False)]
+    def farewell(self, *, is_moving: bool) -> Sequence[Message]:
+        """Return the last words of a station that stops, or that goes to another topic and leaves nothing behind."""
+        gone = availability(self._topics.availability, is_there=False)
+        left = [gone.topic, *map(self._topics.available, self._there)] if is_moving else []
+        return [gone, *map(nothing, left)]
 
     async def wait_until(self, seq: int) -> None:
         """Wait until everything up to a seq was looked at; cancel it if the connection ends."""
@@ -181,6 +182,10 @@ class Session:
             self._teller.not_taken(refusal.topic, error)
         return refused
 
+    async def _subscribe(self, topics: Sequence[str]) -> None:
+        for topic in await self._connection.subscribe(topics) if topics else ():
+            self._teller.not_heard(topic)
+
     def _subscriptions(self) -> Iterator[str]:
         yield self._topics.availability
         yield self._topics.available("+")
@@ -188,6 +193,7 @@ class Session:
         if self._birth is not None and self._presentation is not None:
             yield self._birth
             yield self._presentation.topic
+            yield from self._presentation.left[:1]
         if self._commander is not None:
             yield self._topics.command
         if self._emitter is not None:
@@ -229,7 +235,7 @@ class Session:
                 yield availability(self._topics.available(name), is_there=sensor.is_there)
         for name in self._there.keys() - sensors.keys():
             del self._there[name]
-            yield Message(self._topics.available(name), b"", is_retained=True, expires=False)
+            yield nothing(self._topics.available(name))
 
     def _discovery(self) -> Sequence[Message]:
         if self._presentation is None:
@@ -278,11 +284,10 @@ class Session:
         for seq, of_one in told:
             if of_one and not any(message.topic in refused for message in of_one):
                 self._ledger.published(seq)
-            self._ledger.position = seq
 
     async def _listen(self) -> None:
         async for message in self._connection.messages():
-            self._hear(message)
+            await self._hear(message)
 
     async def _follow(self, commander: Commander) -> None:
         """Follow commands beside all else: one that takes its time makes us deaf to nobody."""
@@ -301,7 +306,7 @@ class Session:
                 self._due.append(message)
         self._stirred.set()
 
-    def _hear(self, message: Received) -> None:
+    async def _hear(self, message: Received) -> None:
         topics, presentation = self._topics, self._presentation
         if self._commander is not None and message.topic == topics.command:
             if self._commander.lets_in(message, is_busy=self._commands.full()):
@@ -316,20 +321,36 @@ class Session:
         elif presentation is not None and message.topic == presentation.topic:
             if message.is_retained:
                 self._say_soon(presentation.take_back(message.payload))
-        elif message.topic == self._birth and message.payload == ALIVE and not message.is_retained:
+                await self._subscribe(presentation.left[:1])
+        elif message.topic == self._birth and message.payload == ONLINE and not message.is_retained:
             self._birth_due_s = self._clock.boottime_s() + self._uniform(0.0, BIRTH_DELAY_S_MAX)
 
     def _hear_availability(self, message: Received) -> None:
         """Take back what is not so, be it a last will that comes late, a twin's, or of a sensor that is gone."""
         topic = message.topic
+        left = () if self._presentation is None else self._presentation.left
         if topic == self._topics.availability:
-            if message.payload == OFFLINE and not message.is_retained:
+            if message.payload != ONLINE and not message.is_retained:
                 self._teller.corrected(topic)
                 self._say_soon([availability(topic, is_there=True)])
+        elif topic in left[:1]:
+            self._hear_left(message.payload)
         elif message.is_retained and message.payload:
             known = {self._topics.available(sensor.name) for sensor in self._station.sensors()}
             if topic not in known:
-                self._say_soon([Message(topic, b"", is_retained=True, expires=False)])
+                self._say_soon([nothing(topic)])
+
+    def _hear_left(self, payload: bytes) -> None:
+        """
+        Remove what an earlier configuration left behind, once it says that nobody is there.
+
+        Else another daemon may be: and should one begin there later, it says all of it anew.
+        """
+        assert self._presentation is not None
+        if payload == OFFLINE:
+            self._say_soon([nothing(topic) for topic in self._presentation.left])
+            self._teller.moved(self._presentation.left[0])
+            self._presentation.left = ()
 
     def _hear_status(self, message: Received) -> None:
         run_id = run_of(message.payload)

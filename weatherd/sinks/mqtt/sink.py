@@ -99,6 +99,7 @@ class MqttSink:
         self._attempts: Counter[str] = Counter()
         self._session: Session | None = None
         self._takeovers_count = 0
+        self._is_moving = False
         prefix = wishes.discovery_prefix
         self._birth = None if prefix is None else birth_topic(prefix)
         self._presentation = None if prefix is None else Presentation(station, topics, prefix)
@@ -141,6 +142,10 @@ class MqttSink:
         session = self._session
         if session is not None:
             await session.wait_until(self._station.last_seq)
+
+    def moves(self) -> None:
+        """Leave nothing behind in the end: whoever takes our place has other topics."""
+        self._is_moving = True
 
     async def deliver(self, documents: Sequence[bytes]) -> None:
         """
@@ -198,7 +203,7 @@ class MqttSink:
         try:
             await session.run()
         except asyncio.CancelledError:
-            await connection.close(session.farewell())
+            await connection.close(session.farewell(is_moving=self._is_moving))
             raise
         except Unwelcome:
             self._takeovers_count += 1

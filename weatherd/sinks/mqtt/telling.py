@@ -72,7 +72,7 @@ class Teller:
 
     def corrected(self, topic: str) -> None:
         """Tell that somebody, or a last will that came late, said that we are gone."""
-        self._throttled.warning("mqtt.corrected", f"{topic} said offline while we are there; it says online again")
+        self._throttled.warning("mqtt.corrected", f"{topic} did not say online while we are there; now it does again")
 
     def commanded(self, command: str, outcome: str) -> None:
         """Tell what was asked, and what became of it."""
@@ -82,9 +82,9 @@ class Teller:
         """Tell that a command was not followed."""
         self._throttled.warning("mqtt.command_refused", f"command {command}: {why}")
 
-    def removed(self, count: int) -> None:
-        """Tell that Home Assistant was asked to forget entities."""
-        self._log.info("mqtt.entities_removed", message=f"{count} entities that are configured no longer are removed")
+    def moved(self, topic: str) -> None:
+        """Tell that what an earlier configuration left behind is removed."""
+        self._log.info("mqtt.moved", message=f"nobody is at {topic} any more; what was retained there is removed")
 
     def _is_new(self, what: str) -> bool:
         if what in self._told or len(self._told) >= NAMED_MAX:

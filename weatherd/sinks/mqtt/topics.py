@@ -1,6 +1,12 @@
 """The names of all topics of a station."""
 
+import re
 from typing import NamedTuple
+
+BASE_SIZE_MAX = 256
+"""Bytes; so it has no more levels than a broker bears."""
+
+_BASE = re.compile(r"[^$+#/\s][^+#/\s]*(/[^+#/\s]+)*")
 
 
 class Topics(NamedTuple):
@@ -70,6 +76,11 @@ class Topics(NamedTuple):
     def attributes(self, sensor: str, quantity: str) -> str:
         """Return the topic of all that belongs to a value."""
         return f"{self.base}/{sensor}/{quantity}/attributes"
+
+
+def is_base(text: str) -> bool:
+    """Tell whether there may be topics below a text that others have written."""
+    return text.isprintable() and len(text.encode()) <= BASE_SIZE_MAX and bool(_BASE.fullmatch(text))
 
 
 def topics_of(pattern: str, station_id: str) -> Topics:
