@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 from aiohttp import web
 
 PUBLISH = 0x30
 PUBACK = 0x40
+SUBACK = 0x90
 
 
 class Proxy:
@@ -19,6 +20,7 @@ class Proxy:
         port: Where clients connect.
         puback_code: The reason that every PUBACK gets (MQTT 5), while it is set.
         puback_delay_s: How long each PUBACK is held back, one after the other.
+        change: Changes each packet of the broker's.
         is_mute: Whether what the broker says is kept back.
         unanswered_max: The most messages that the client ever had under way.
         connections_count: How many there were.
@@ -28,6 +30,7 @@ class Proxy:
         self.port = 0
         self.puback_code: int | None = None
         self.puback_delay_s = 0.0
+        self.change: Callable[[bytes], bytes] = bytes
         self.is_mute = False
         self.unanswered_max = 0
         self._unanswered_count = 0
@@ -93,7 +96,7 @@ class Proxy:
                     await asyncio.sleep(self.puback_delay_s)
                     self._unanswered_count -= 1
                 if not self.is_mute:
-                    writer.write(packet)
+                    writer.write(self.change(packet))
                     await writer.drain()
 
 

@@ -1,6 +1,7 @@
 """What brokers, other clients and people do to a station, and what it says of it."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 
 from tests.end_to_end.stations import eventually
 from tests.mqtt.brokers import broker, decoded, listening, needs_mosquitto, publishing, settings_of
-from tests.mqtt.proxies import proxy
+from tests.mqtt.proxies import SUBACK, proxy
 from tests.mqtt.test_publishing import CONFIG, STATES, now_line
 from weatherd import config
 
@@ -49,6 +50,31 @@ async def test_a_reason_that_nobody_knows_is_told_by_its_number(tmp_path: Path, 
         between.puback_code = None
         await eventually(lambda: running.sink["state"] == "answers" and running.sink["error"] is None)
         assert running.sink["attempts"] == {"connected": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda packet: bytes([SUBACK, packet[1] - 1, *packet[2:-1]]), "answered 4 of 5 subscriptions"),
+        (lambda packet: bytes([SUBACK, packet[1] + 1, *packet[2:], 1]), "answered 6 of 5 subscriptions"),
+        (lambda packet: packet + b"\x34\x06\x00\x01a\x00\x01\x00", "with QoS 2"),
+    ],
+)
+async def test_a_broker_that_breaks_the_rules_is_left_and_tried_again(
+    tmp_path: Path, change: Callable[[bytes], bytes], words: str
+) -> None:
+    """Codes for other subscriptions than ours, and a message that it would make us keep, end the connection."""
+    async with (
+        broker(tmp_path) as one,
+        proxy(one.port) as between,
+    ):
+        between.change = lambda packet: change(packet) if packet[0] == SUBACK else packet
+        async with publishing(tmp_path / "a", between.url) as running:
+            await eventually(lambda: running.sink["error"] is not None and running.sink["attempts"]["connected"] > 1)
+            assert words in running.sink["error"]["message"]
+            assert running.logged("supervision.loop_failed") == []
+            between.change = bytes
+            await eventually(lambda: running.sink["state"] == "answers" and running.sink["delivered_count"] > 0)
 
 
 async def test_a_broker_that_drops_us_again_and_again_is_survived(tmp_path: Path) -> None:

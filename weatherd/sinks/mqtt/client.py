@@ -50,6 +50,9 @@ HEADER_SIZE_MAX = 32
 JOINED_SIZE_MAX = 16 * 1024
 """Bytes of messages that are sent in one go: a record of TLS holds so many (RFC 8446, section 5.1)."""
 
+PUBLISH_MASK, PUBLISH_2 = 0xF6, 0x34
+"""The first byte of a packet without DUP and RETAIN; that of a PUBLISH with QoS 2 (MQTT 5, section 3.3.1)."""
+
 _silent = logging.getLogger("weatherd.sinks.mqtt")
 _silent.setLevel(logging.CRITICAL)  # what paho logs of a broken connection is told by our errors, once
 
@@ -223,9 +226,16 @@ class Client(aiomqtt.Client):
         return wrapped
 
     def _receive(self, size: int) -> bytes:
-        """Receive some of a packet; paho asks for all that is left of it, and would keep all of it in memory."""
+        """
+        Receive some of a packet, unless it would cost more memory than it may.
+
+        Paho asks for all that is left of a packet, and would keep all of it; and each message with QoS 2, which nobody
+        has asked for, it keeps until it hears more of it.
+        """
         if size > PACKET_SIZE_MAX:
             raise aiomqtt.MqttError(f"it sends {size:,} bytes in one packet")
+        if self._client._in_packet["command"] & PUBLISH_MASK == PUBLISH_2:  # noqa: SLF001
+            raise aiomqtt.MqttError("it sends with QoS 2 what was asked for with QoS 1")
         return self._paho_receive(size)
 
     def _acknowledge(self, command: Any) -> Any:

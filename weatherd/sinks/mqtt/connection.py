@@ -78,9 +78,10 @@ class Connection:
             codes: Sequence[Any] = await self._client.subscribe([(topic, 1) for topic in topics])
         except aiomqtt.MqttError as error:
             raise self._explained(error) from None
-        return [
-            topic for topic, code in zip(topics, codes, strict=True) if getattr(code, "value", code) >= REFUSED_FROM
-        ]
+        if len(codes) != len(topics):
+            sentence = f"{self.shown} answered {len(codes)} of {len(topics)} subscriptions"
+            raise Unreachable(sentence, "look into the broker's log, and for another one")
+        return [topic for topic, code in zip(topics, codes, strict=True) if _code_of(code) >= REFUSED_FROM]
 
     async def send(self, messages: Sequence[Message], *, correlation: bytes | None = None) -> Sequence[Refusal]:
         """
@@ -141,6 +142,10 @@ class Connection:
 
 _abandoned: set[asyncio.Future[Any]] = set()
 """Connections that are being made, and that nobody wants any more."""
+
+
+def _code_of(code: ReasonCode | int) -> int:
+    return code.value if isinstance(code, ReasonCode) else code
 
 
 def _received(message: aiomqtt.Message) -> Received:
