@@ -1,11 +1,9 @@
 """For each version: a broker, a Home Assistant that has found it, and a station with all that there is to show."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 import pytest_asyncio
 
@@ -112,8 +110,9 @@ class House(NamedTuple):
     listener: Listener
 
     def discovery(self, station_id: str) -> Mapping[str, Any]:
-        """Return what Home Assistant was told of a station, last."""
-        told: Mapping[str, Any] = decoded(self.listener.last(f"homeassistant/device/weatherd-{station_id}/config"))
+        """Return what Home Assistant was told of a station, last; of one that told nothing yet, no components."""
+        payload = self.listener.last(f"homeassistant/device/weatherd-{station_id}/config")
+        told: Mapping[str, Any] = {"components": {}} if payload is None else decoded(payload)
         return told
 
 

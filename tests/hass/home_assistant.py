@@ -25,10 +25,10 @@ recorder:
   commit_interval: 1
 """
 
-_ENTER = 'mount --rbind /proc "$1/proc" && mkdir -p "$1/cfg" && mount --bind "$2" "$1/cfg" && exec chroot "$1" "$3" -m {}'
+_ENTER = (
+    'mount --rbind /proc "$1/proc" && mkdir -p "$1/cfg" && mount --bind "$2" "$1/cfg" && exec chroot "$1" "$3" -m {}'
+)
 """The mounts are seen by nobody else, and gone with the process."""
-
-_COMMAND = "homeassistant --skip-pip --config /cfg"
 
 _COMPLAINT = re.compile(r"^\S+ \S+ (?:WARNING|ERROR|CRITICAL) .*", re.MULTILINE)
 
@@ -65,7 +65,7 @@ class HomeAssistant:
         """Start it, and return when all of it is there."""
         with (self._folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *("unshare", "--mount", "sh", "-c", _ENTER.format(_COMMAND), "sh", self._root, self._folder, PYTHON),
+                *("unshare", "--mount", "sh", "-c", _ENTER, "sh", self._root, self._folder, PYTHON),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -84,9 +84,10 @@ class HomeAssistant:
     async def add_broker(self, port: int) -> None:
         """Add the integration MQTT, as a person does on the page."""
         flow = await self._post("/api/config/config_entries/flow", {"handler": "mqtt"})
-        # What the form holds in folds differs from version to version; empty, each has its defaults.
-        folds = {one["name"]: {} for one in flow["data_schema"] if one.get("type") == "expandable"}
-        entry = {"broker": "127.0.0.1", "port": port, **folds}
+        # The newer form has what is seldom needed in a fold, and asks for two fields of it.
+        folds = [one["name"] for one in flow["data_schema"] if one.get("type") == "expandable"]
+        more = {name: {"set_client_cert": False, "set_ca_cert": "off"} for name in folds}
+        entry = {"broker": "127.0.0.1", "port": port, **more}
         made = await self._post(f"/api/config/config_entries/flow/{flow['flow_id']}", entry)
         assert made["type"] == "create_entry", made
 
