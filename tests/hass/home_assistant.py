@@ -25,9 +25,13 @@ recorder:
   commit_interval: 1
 """
 
-_ENTER = (
-    'mount --rbind /proc "$1/proc" && mkdir -p "$1/cfg" && mount --bind "$2" "$1/cfg" && exec chroot "$1" "$3" -m {}'
-)
+_ENTER = """\
+set -e
+mkdir -p "$1/cfg"
+mount --rbind /proc "$1/proc"
+mount --bind "$2" "$1/cfg"
+exec chroot "$1" "$3" -m homeassistant --skip-pip --config /cfg
+"""
 """The mounts are seen by nobody else, and gone with the process."""
 
 _COMPLAINT = re.compile(r"^\S+ \S+ (?:WARNING|ERROR|CRITICAL) .*", re.MULTILINE)

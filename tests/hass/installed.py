@@ -50,10 +50,24 @@ class Version(NamedTuple):
     suite: str
     packages: Sequence[str] = ()
 
+    def since(self, year: int, month: int) -> bool:
+        """Tell whether it is of this release or a later one."""
+        return tuple(int(part) for part in self.release.split(".")) >= (year, month)
+
     @property
     def has_infrared(self) -> bool:
-        """Whether it knows the platform, which there is since 2026.2."""
-        return tuple(int(part) for part in self.release.split(".")) >= (2026, 2)
+        """Whether it knows the platform."""
+        return self.since(2026, 2)
+
+    @property
+    def has_wind_direction(self) -> bool:
+        """Whether it knows the state class ``measurement_angle``; else it refuses the entity, and takes the others."""
+        return self.since(2025, 4)
+
+    @property
+    def has_default_entity_id(self) -> bool:
+        """Whether it takes the id that is told; else it makes one of the names."""
+        return self.since(2025, 10)
 
 
 NEWEST = Version("2026.11.0", "forky")
