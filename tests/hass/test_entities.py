@@ -134,11 +134,18 @@ async def test_only_the_entities_of_a_dead_sensor_are_unavailable(shown: Shown) 
     assert bus is not None
     chip = bus._open().chips[0x23]  # type: ignore[attr-defined]
     light = entities["light.illuminance"]["entity_id"]
+
+    async def gone() -> set[str]:
+        states = await hass.states()
+        return {key for key, entity in entities.items() if states[entity["entity_id"]]["state"] == "unavailable"}
+
+    async def all_are_there() -> bool:
+        return not await gone()
+
+    await eventually(all_are_there, SETTLED_S_MAX)
     chip.unplug_after(0)
     await hass.until(light, "unavailable")
-    states = await hass.states()
-    gone = {key for key, entity in entities.items() if states[entity["entity_id"]]["state"] == "unavailable"}
-    assert gone == {"light.illuminance"}
+    assert await gone() == {"light.illuminance"}
     chip.fault = None
 
     async def is_back() -> bool:
