@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: help demo test check bench peers performance painel oracle soak vm lock openapi pictures vendor clean install uninstall deb
+.PHONY: help demo test check bench peers performance painel oracle soak vm hass lock openapi pictures vendor clean install uninstall deb
 help:
 	@echo "make demo    a weather station on emulated chips, here and now; Ctrl-C stops it"
 	@echo "make test    every check and every test"
@@ -17,6 +17,7 @@ help:
 	@echo "make oracle  derived quantities beside those of MetPy and psychrolib, which it installs (464 MB)"
 	@echo "make soak    every fault, also those that take minutes, with figures; as root"
 	@echo "make vm      the station on a real kernel, in a machine of qemu, whose plug is pulled, too; as root (CUTS=20; WANTED=network)"
+	@echo "make hass    the station beside a real Home Assistant, the newest and the oldest that it is for, which it installs (2.4 GB); as root"
 	@echo "make install the daemon on this machine, or its upgrade; as root (make uninstall keeps configuration and journal)"
 	@echo "make deb     a Debian package, in build/"
 	@echo "make lock    requirements.lock anew: what the image installs, of today, with hashes"
@@ -85,6 +86,9 @@ CUTS := 3
 WANTED :=
 vm: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/vm --vm --cuts $(CUTS) $(if $(WANTED),-k "$(WANTED)")
+
+hass: $(VENV)/.dev
+	CI=1 $(BIN)/python -m pytest tests/hass --hass $(if $(WANTED),-k "$(WANTED)")
 
 # For every architecture at once; without addresses, so that it holds wherever the packages come from.
 lock:

@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for what takes minutes; here, where pytest looks for options whatever is collected."""
     parser.addoption("--soak", action="store_true", default=False, help="also test the faults that take minutes")
     parser.addoption("--vm", action="store_true", default=False, help="also test inside a machine of qemu")
+    parser.addoption("--hass", action="store_true", default=False, help="also test with a real Home Assistant")
     parser.addoption("--cuts", type=int, default=3, help="how often the plug of that machine is pulled")
 
 
@@ -28,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name our markers."""
     config.addinivalue_line("markers", "soak: a fault that takes minutes; only with --soak")
     config.addinivalue_line("markers", "vm: needs a machine of qemu, which boots for half a minute; only with --vm")
+    config.addinivalue_line("markers", "hass: needs a Home Assistant, which is installed first; only with --hass")
     config.addinivalue_line("markers", "alone: what a station owes by the clock; beside other tests it lacks the time")
 
 
@@ -40,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if isinstance(item, pytest.Function) and not item.function.__doc__:
             raise pytest.UsageError(f"{item.nodeid} has no docstring")
-    left_out = [name for name in ("soak", "vm") if not config.getoption(f"--{name}")]
+    left_out = [name for name in ("soak", "vm", "hass") if not config.getoption(f"--{name}")]
     long = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
     if long:
         config.hook.pytest_deselected(items=long)
