@@ -17,9 +17,6 @@ pytestmark = [pytest.mark.hass, pytest.mark.asyncio(loop_scope="session")]
 METRIC: Mapping[str, tuple[str, float]] = {"m/s": ("km/h", 3.6)}
 """What Home Assistant's metric system shows in another unit, and how many of that one of ours is."""
 
-STATUS_S_MAX = 90.0
-"""It is told each minute, and the first one before Home Assistant, new to the station, listens."""
-
 
 async def entities_of(shown: Shown) -> Mapping[str, Mapping[str, Any]]:
     """Return the entities by the keys of the discovery, when all of them are there."""
@@ -92,7 +89,7 @@ async def test_what_concerns_the_station_is_there(shown: Shown) -> None:
     async def is_told() -> bool:
         return await shown.house.hass.state_of(entities["lag"]["entity_id"]) != "unknown"
 
-    await eventually(is_told, STATUS_S_MAX)
+    await eventually(is_told, SETTLED_S_MAX)
     states = await shown.house.hass.states()
     of = {key: states[entities[key]["entity_id"]]["state"] for key in ("lag", "clock", "restart", "version")}
     assert of["lag"].isdigit()

@@ -302,6 +302,16 @@ async def test_the_status_is_told_each_minute_and_when_the_clock_is_known() -> N
         assert len(rig.broker.payloads(STATUS)) == 2
 
 
+async def test_the_status_is_told_again_when_home_assistant_knows_of_the_station() -> None:
+    """It is not retained, and Home Assistant listens only when it has read the discovery."""
+    async with Rig(home_assistant=True) as rig:
+        assert [one.topic for one in rig.broker.taken if one.topic in {CONFIG, STATUS}] == [CONFIG, STATUS]
+        await rig.clock.advance(3.0)
+        assert len(rig.broker.payloads(STATUS)) == 2
+        await rig.clock.advance(50.0)
+        assert len(rig.broker.payloads(STATUS)) == 2
+
+
 async def test_another_journal_in_the_place_of_the_first_is_followed_from_its_beginning() -> None:
     """A damaged one is set aside while the station runs, and the new one counts from one."""
     async with Rig() as rig:

@@ -203,10 +203,13 @@ class Session:
         while True:
             self._stirred.clear()
             sensors = {sensor.name: sensor for sensor in self._station.sensors()}
+            are_values_due = self._is_due(self._values_due_s)
+            if are_values_due and self._presentation is not None:
+                self._status_due_s = 0.0  # Home Assistant may not have known of it when it was told first
             messages = [*self._take_due(), *self._presence(sensors), *self._discovery(), *self._status()]
             if messages:
                 await self.send(messages)
-            if self._is_due(self._values_due_s):
+            if are_values_due:
                 self._values_due_s = None
                 await self.send(list(current(self._topics, sensors, self._clock.now_ms())))
             await self._tell_heard()
@@ -243,7 +246,7 @@ class Session:
         if self._is_due(self._birth_due_s):
             self._birth_due_s = None
             self._presentation.forget()
-            self._status_due_s = self._values_due_s = self._clock.boottime_s() + SETTLE_S
+            self._values_due_s = self._clock.boottime_s() + SETTLE_S
         return self._presentation.due()
 
     def _status(self) -> Iterator[Message]:
