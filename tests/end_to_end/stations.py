@@ -80,6 +80,13 @@ class RunningStation:
             while not any(state in told for told in self.notifications):
                 self.notifications.append((await loop.sock_recv(self._manager, 4096)).decode())
 
+    def forget_notifications(self) -> None:
+        """Forget what it has told; the socket holds ten of them, and what comes when it is full is lost."""
+        self.notifications.clear()
+        with contextlib.suppress(BlockingIOError):
+            while self._manager.recv(4096):
+                pass
+
     async def ask(self) -> dict[str, Any]:
         """Ask for the status as `weatherd status --json` does; its exit code has to fit to what it says."""
         code, out, err = await weatherd("status", "--json", folder=self.runtime)

@@ -32,7 +32,7 @@ async def reload(running: RunningStation, theirs: str, ours: str) -> None:
     text = path.read_text()
     assert theirs in text
     path.write_text(text.replace(theirs, ours))
-    running.notifications.clear()
+    running.forget_notifications()
     running.process.send_signal(signal.SIGHUP)
     await running.wait_for("RELOADING=1")
     await running.wait_for("READY=1")
