@@ -120,6 +120,9 @@ async def test_home_assistant_has_current_values_after_its_own_restart(
         await until_all_have_values(house, id_)
         before = set(await house.hass.entities(id_))
         await house.hass.stop(end)
+        topic = f"homeassistant/device/weatherd-{id_}/config"
+        told_count = len(house.listener.payloads(topic))
         await house.hass.start()
         await until_all_have_values(house, id_)
+        await eventually(lambda: len(house.listener.payloads(topic)) > told_count, SETTLED_S_MAX)
         assert set(await house.hass.entities(id_)) == before
