@@ -6,7 +6,17 @@ import aiomqtt
 import pytest
 
 from weatherd.sinks.mqtt.address import Address
-from weatherd.sinks.mqtt.client import INCOMING_MAX, JOINED_SIZE_MAX, PACKET_SIZE_MAX, Client, _Inbox
+from weatherd.sinks.mqtt.client import (
+    CONTROL_SIZE_MAX,
+    FRAME_SIZE_MAX,
+    INCOMING_MAX,
+    JOINED_SIZE_MAX,
+    PACKET_SIZE_MAX,
+    READ_MAX,
+    UNSENT_MAX,
+    Client,
+    _Inbox,
+)
 
 
 @pytest.fixture
@@ -67,6 +77,114 @@ async def test_what_is_no_message_keeps_its_place(pair: tuple[socket.socket, soc
     client._client.publish("a", b"behind", 1)
     pieces = [await _received(theirs) for _ in range(3)]
     assert [piece[-6:] for piece in pieces] == [b"before", b"asked\x00", b"behind"]
+
+
+class Held:
+    """
+    A socket that holds back what the kernel knows nothing of any more, as TLS does.
+
+    Attributes:
+        data: What is not read yet.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def recv(self, size: int) -> bytes:
+        if not self.data:
+            raise BlockingIOError
+        read, self.data = self.data[:size], self.data[size:]
+        return read
+
+    def send(self, _: bytes) -> int:
+        raise BlockingIOError
+
+    def pending(self) -> int:
+        return len(self.data)
+
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        self.data = b""
+
+
+def holding(data: bytes) -> Client:
+    """Return a client to which a broker has said some bytes, whatever it has said itself."""
+    client = Client(Address("mqtt://127.0.0.1"), "weatherd-s-1", None)
+    client._client._sock = Held(data)  # type: ignore[assignment]
+    return client
+
+
+def published(properties: bytes = b"", qos: int = 0) -> bytes:
+    """Return a PUBLISH of MQTT 5 on the topic a."""
+    body = b"\x00\x01a" + (b"\x00\x07" if qos else b"") + bytes([len(properties)]) + properties
+    return bytes([0x30 | qos << 1, len(body)]) + body
+
+
+async def test_a_flood_leaves_others_their_turn() -> None:
+    """Only so much is read at once, also of what TLS holds back; and all of it in the end."""
+    client = holding(published() * 5 * READ_MAX)
+    client._read()
+    assert client._queue.qsize() == READ_MAX
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert client._queue.qsize() == 5 * READ_MAX
+
+
+async def test_what_a_publisher_adds_to_a_message_is_not_taken_apart() -> None:
+    """Paho takes a square of time for it: a message of 4 MB would hold up the station for half an hour."""
+    client = holding(published(b"\x26\x00\x01a\x00\x01b" + b"\x09\x00\x01c"))
+    client._read()
+    properties = client._queue.get_nowait().properties
+    assert properties is not None
+    assert properties.CorrelationData == b"c"
+    assert not hasattr(properties, "UserProperty")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x20\xff\xff\xff\x7f", "in one packet"),
+        (b"\x20" + bytes([CONTROL_SIZE_MAX % 128 + 1 | 0x80, CONTROL_SIZE_MAX // 128]), "in one packet"),
+        (b"\x30\x03\x00\x01\xff", "properties that are none"),
+        (b"\x30\x04\x00\x01\xff\x00", "utf-8"),
+        (b"\x30\x04\x00\x01#\x00", "Invalid topic"),
+        (published(qos=1) * (UNSENT_MAX + READ_MAX + 1), "does not read"),
+    ],
+    ids=["large", "control", "short", "encoding", "wildcard", "unread"],
+)
+async def test_a_broker_that_cannot_be_read_is_left_at_once(data: bytes, words: str) -> None:
+    """Though it has not let us in yet: what cannot be read would be tried again and again, until the time is over."""
+    client = holding(data)
+    for _ in range(UNSENT_MAX):
+        if client._connected.done():
+            break
+        client._read()
+    with pytest.raises(aiomqtt.MqttError, match=words):
+        client._connected.result()
+    assert not client._disconnected.done()
+    assert len(client._client._out_packet) <= UNSENT_MAX + 1
+    client._client._sock = None
+
+
+async def test_a_frame_of_a_websocket_has_an_end() -> None:
+    """It is kept until there; one that has none would fill the memory."""
+    client = holding(published())
+    client._client._sock._readbuffer = bytearray(FRAME_SIZE_MAX + 1)  # type: ignore[union-attr]
+    client._read()
+    with pytest.raises(aiomqtt.MqttError, match="frames without an end"):
+        client._connected.result()
+
+
+async def test_a_second_word_of_welcome_changes_nothing() -> None:
+    """A broker may say its limits once."""
+    welcome = b"\x20\x03\x00\x00\x00"
+    smaller = b"\x20\x0b\x00\x00\x08\x21\x00\x01\x27\x00\x00\x00\x01"
+    client = holding(welcome + smaller)
+    client._read()
+    assert client._connected.result() is None
+    assert client._packet_size_max == PACKET_SIZE_MAX
 
 
 def _over(ours: socket.socket) -> Client:

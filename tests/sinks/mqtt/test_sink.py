@@ -10,6 +10,7 @@ import pytest
 from tests.sinks.mqtt.far_ends import PERIOD_S, SILENCE, Rig
 from weatherd.errors import SinkError, Unwelcome
 from weatherd.model import Infrared
+from weatherd.processing.thinning import thin
 from weatherd.sinks.mqtt.answers import NOT_AUTHORIZED, QUOTA_EXCEEDED, SESSION_TAKEN_OVER, refused_connection
 from weatherd.sinks.mqtt.commands import BURST_MAX
 from weatherd.sinks.mqtt.home_assistant import Shown, discovery
@@ -181,6 +182,18 @@ async def test_what_a_full_broker_did_not_take_is_a_backlog() -> None:
         await rig.observe([1001.0])
         await rig.sink.deliver(rig.station.documents)
         assert rig.broker.payloads(BACKLOG) == rig.station.documents[:1]
+
+
+async def test_what_thinning_made_of_several_is_a_backlog() -> None:
+    """Though it has the seq of one that was sent while it was fresh: what was reduced with it was not."""
+    async with Rig() as rig:
+        rig.broker.refused[STATE] = QUOTA_EXCEEDED
+        await rig.observe([1000.0])
+        rig.broker.refused.clear()
+        await rig.observe([1002.0])
+        ((_, reduced),) = thin(list(enumerate(rig.station.documents, 1)), "s-00000000-")
+        await rig.sink.deliver([reduced])
+        assert rig.broker.payloads(BACKLOG) == [reduced]
 
 
 async def test_a_backlog_that_is_not_taken_stays() -> None:

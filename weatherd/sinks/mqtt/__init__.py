@@ -19,6 +19,6 @@ By default this sink takes no backlog: it lives on what is fresh, holds no posit
 broker neither fills the journal nor costs the card a write. With ``backlog = true`` it is one of the journal's sinks as
 well: documents that were not sent while fresh follow on a topic of their own, where nobody takes them for new.
 
-`topics`, `messages`, `home_assistant` and `commands` are pure; `emitting` sends by infrared what Home Assistant asks
-for; only `connection` and `client` know aiomqtt.
+`topics`, `messages`, `home_assistant`, `commands`, `packets` and `frames` are pure; `emitting` sends by infrared what
+Home Assistant asks for; only `connection` and `client` know aiomqtt.
 """

@@ -14,14 +14,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiomqtt
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_SUCCESS, PUBLISH
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_AGAIN, MQTT_ERR_SUCCESS, PUBLISH
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.answers import PACKET_TOO_LARGE, REFUSED_FROM, Refusal
+from weatherd.sinks.mqtt.frames import framed
 from weatherd.sinks.mqtt.messages import Message
+from weatherd.sinks.mqtt.packets import without_ballast
 
 PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 """Those that a scheme has where the url names none (IANA)."""
@@ -31,6 +33,18 @@ PACKET_SIZE_MAX = 4 * 1024 * 1024
 Bytes of a packet, either way: our discovery has to come back to us, with 800 bytes for each of the 23 quantities of 200
 sensors. A broker with MQTT 5 is told; one with 3.1.1 may send 256 MB, and more than this is not read.
 """
+
+FRAME_SIZE_MAX = 2 * PACKET_SIZE_MAX
+"""Bytes of a frame of a websocket, which may hold several packets."""
+
+CONTROL_SIZE_MAX = 4096
+"""Bytes of a packet that is no message; paho takes a square of time for the properties in it."""
+
+READ_MAX = 20
+"""Packets that are read before others on the loop have their turn."""
+
+UNSENT_MAX = 1000
+"""Packets that wait for a broker to read them, while it wants more answers."""
 
 INCOMING_MAX = 1000
 """Messages that wait until we have read them, with as many bytes as one packet may have; more are dropped."""
@@ -52,6 +66,9 @@ JOINED_SIZE_MAX = 16 * 1024
 
 PUBLISH_MASK, PUBLISH_2 = 0xF6, 0x34
 """The first byte of a packet without DUP and RETAIN; that of a PUBLISH with QoS 2 (MQTT 5, section 3.3.1)."""
+
+QOS_MASK = 0x06
+"""Of the first byte of a PUBLISH."""
 
 _silent = logging.getLogger("weatherd.sinks.mqtt")
 _silent.setLevel(logging.CRITICAL)  # what paho logs of a broken connection is told by our errors, once
@@ -128,10 +145,13 @@ class Client(aiomqtt.Client):
         self._address = address
         self._expiring = _Packed(_expiring(address))
         self._sendings: dict[int, _Sending] = {}
-        self._answers_count = 0
         self._client._ssl_wrap_socket = self._begin_tls  # type: ignore[method-assign,assignment]  # noqa: SLF001
         self._paho_receive = self._client._sock_recv  # noqa: SLF001
         self._client._sock_recv = self._receive  # type: ignore[method-assign,assignment]  # noqa: SLF001
+        self._paho_transmit = self._client._sock_send  # noqa: SLF001
+        self._client._sock_send = self._transmit  # type: ignore[method-assign,assignment]  # noqa: SLF001
+        self._paho_take = self._client._handle_publish  # noqa: SLF001
+        self._client._handle_publish = self._take  # type: ignore[method-assign]  # noqa: SLF001
         self._paho_acknowledge = self._client._handle_pubackcomp  # noqa: SLF001
         self._client._handle_pubackcomp = self._acknowledge  # type: ignore[method-assign,assignment]  # noqa: SLF001
         self._packet_size_max = PACKET_SIZE_MAX
@@ -146,15 +166,17 @@ class Client(aiomqtt.Client):
         """
         Publish all, and wait until each is answered, for as long as answers come: a slow broker is not a dead one.
 
+        It answers in the order in which messages were sent (MQTT 5, section 4.6); so one that answers others, but not
+        the oldest, will not answer it any more.
+
         Raises MqttError.
         """
         sending = _Sending()
         try:
             for message in messages:
                 self._send(message, sending, correlation)
-            answers_count = -1
-            while sending.mids and not self._disconnected.done() and answers_count != self._answers_count:
-                answers_count = self._answers_count
+            oldest = None
+            while sending.mids and not self._disconnected.done() and oldest != (oldest := self._oldest()):
                 await asyncio.wait(
                     [sending.done, self._disconnected],
                     timeout=self.timeout,
@@ -167,6 +189,10 @@ class Client(aiomqtt.Client):
             gone = self._disconnected.exception() if self._disconnected.done() else TimeoutError()
             raise aiomqtt.MqttError("Disconnected" if self._disconnected.done() else "Operation timed out") from gone
         return sending.refusals
+
+    def _oldest(self) -> int | None:
+        """Return the identifier of the oldest message that is not answered yet."""
+        return next(iter(self._client._out_messages), None)  # noqa: SLF001
 
     def _send(self, message: Message, sending: _Sending, correlation: bytes | None) -> None:
         size = len(message.topic.encode()) + len(message.payload) + len(correlation or b"") + HEADER_SIZE_MAX
@@ -204,6 +230,8 @@ class Client(aiomqtt.Client):
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
     ) -> None:
+        if self._connected.done():  # it may say this once
+            return
         self._packet_size_max = min(PACKET_SIZE_MAX, getattr(properties, "MaximumPacketSize", PACKET_SIZE_MAX))
         # paho does not look at it, and its setter wants to be called before there is a connection.
         self._client._max_inflight_messages = min(  # noqa: SLF001
@@ -232,11 +260,37 @@ class Client(aiomqtt.Client):
         Paho asks for all that is left of a packet, and would keep all of it; and each message with QoS 2, which nobody
         has asked for, it keeps until it hears more of it.
         """
-        if size > PACKET_SIZE_MAX:
+        command = self._client._in_packet["command"]  # noqa: SLF001
+        if len(getattr(self._client._sock, "_readbuffer", b"")) > FRAME_SIZE_MAX:  # noqa: SLF001  -- kept to its end
+            raise aiomqtt.MqttError("it sends frames without an end")
+        if size > (PACKET_SIZE_MAX if command & 0xF0 == PUBLISH else CONTROL_SIZE_MAX):
             raise aiomqtt.MqttError(f"it sends {size:,} bytes in one packet")
-        if self._client._in_packet["command"] & PUBLISH_MASK == PUBLISH_2:  # noqa: SLF001
+        if command & PUBLISH_MASK == PUBLISH_2:
             raise aiomqtt.MqttError("it sends with QoS 2 what was asked for with QoS 1")
         return self._paho_receive(size)
+
+    def _transmit(self, data: bytes | bytearray) -> int:
+        """
+        Send some of a packet.
+
+        A websocket that took a frame in part says 0, and takes no notice of what it is given until it has sent the
+        rest; paho would throw the packet away, and count the rest as the next packet's.
+        """
+        size = self._paho_transmit(data)
+        if data and not size:
+            raise BlockingIOError
+        return size
+
+    def _take(self) -> Any:
+        """Take a message in the place of paho, and hand it on without what it must not see."""
+        packet = self._client._in_packet  # noqa: SLF001
+        if self._address.is_version_5:
+            try:
+                id_size = ID_SIZE if packet["command"] & QOS_MASK else 0
+                packet["packet"] = bytearray(without_ballast(packet["packet"], id_size))
+            except ValueError as error:
+                raise aiomqtt.MqttError(f"it sends {error}") from None
+        return self._paho_take()
 
     def _acknowledge(self, command: Any) -> Any:
         """
@@ -257,7 +311,6 @@ class Client(aiomqtt.Client):
         return self._client._do_on_publish(mid, _TAKEN, _NOTHING)  # noqa: SLF001
 
     def _answered(self, mid: int, code: int) -> None:
-        self._answers_count += 1
         sending = self._sendings.pop(mid, None)
         if sending is None:
             return
@@ -266,6 +319,51 @@ class Client(aiomqtt.Client):
             sending.refusals.append(Refusal(topic, code, _named(code)))
         if not sending.mids and not sending.done.done():
             sending.done.set_result(None)
+
+    def _on_socket_open(self, _: Any, __: Any, sock: Any) -> None:
+        if hasattr(sock, "_create_frame"):
+            sock._create_frame = framed  # noqa: SLF001
+
+        def watch() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_reader(sock.fileno(), self._read)
+                self._misc_task = self._loop.create_task(self._misc_loop())
+
+        self._loop.call_soon_threadsafe(watch)
+
+    def _read(self) -> None:
+        """
+        Read some packets.
+
+        aiomqtt reads on while TLS holds something back, which it always does while more arrives than we can read.
+        """
+        client = self._client
+        try:
+            for _ in range(READ_MAX):
+                if client._sock is None:  # noqa: SLF001
+                    return
+                if len(client._out_packet) > UNSENT_MAX:  # noqa: SLF001
+                    raise aiomqtt.MqttError("it does not read what it is answered")
+                result = client._packet_read()  # noqa: SLF001
+                if result not in {MQTT_ERR_SUCCESS, MQTT_ERR_AGAIN}:
+                    client._loop_rc_handle(result)  # noqa: SLF001
+                    return
+                if result == MQTT_ERR_AGAIN:
+                    break
+            if getattr(client._sock, "pending", int)():  # noqa: SLF001  -- the loop does not see it
+                self._loop.call_soon(self._read)
+        except Exception as error:  # noqa: BLE001  -- paho lets through what the network and TLS throw at it
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection; one that is not made yet, at once: what cannot be read would be read again and again."""
+        if self._connected.done():
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+        elif isinstance(error, aiomqtt.MqttError):
+            self._connected.set_exception(error)
+        else:
+            self._connected.set_exception(aiomqtt.MqttError(str(error)))
 
     def _on_socket_register_write(self, _: Any, __: Any, sock: Any) -> None:
         """Watch a socket only if it is still open when the loop comes to it: else its number may be another's."""
@@ -281,8 +379,7 @@ class Client(aiomqtt.Client):
         try:
             self._client.loop_write()
         except Exception as error:  # noqa: BLE001  -- paho lets through what the network and TLS throw at it
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
+            self._fail(error)
 
     def _join(self) -> None:
         """Make one of the messages that wait: alone, each is a call of the kernel, a segment and a record of TLS."""

@@ -19,6 +19,7 @@ import structlog
 from weatherd.errors import SinkError, Unreachable, Unwelcome
 from weatherd.happenings import Happenings
 from weatherd.ports import Clock
+from weatherd.processing.documents import DATASET_REDUCED
 from weatherd.sinks.mqtt.address import Address
 from weatherd.sinks.mqtt.commanding import Commander
 from weatherd.sinks.mqtt.connection import Connection
@@ -158,14 +159,18 @@ class MqttSink:
         session = self._session
         if session is None:
             raise self._error or Unreachable(f"{self._address.shown} was not reached yet", "look at the network")
-        seqs = [msgspec.json.decode(document, type=_Sequenced).event.sequence for document in documents]
-        await self._look_at(session, max(seqs, default=0))
-        old = [document for seq, document in zip(seqs, documents, strict=True) if seq not in self.ledger.sent]
+        events = [msgspec.json.decode(document, type=_Sequenced).event for document in documents]
+        await self._look_at(session, max((event.sequence for event in events), default=0))
+        old = [document for event, document in zip(events, documents, strict=True) if not self._was_sent(event)]
         if old and not await session.send([Message(self._topics.backlog, one, expires=False) for one in old]):
             raise self.ledger.error(self._clock.boottime_s()) or Unreachable(f"{self._address.shown} took no backlog")
 
     async def close(self) -> None:
         """Give nothing back: `run` does so when it is cancelled."""
+
+    def _was_sent(self, event: "_Event") -> bool:
+        """Tell whether a document was published while it was fresh; thinning gives several the seq of the last."""
+        return event.sequence in self.ledger.sent and event.dataset != DATASET_REDUCED
 
     async def _look_at(self, session: Session, seq: int) -> None:
         """Wait until what is fresh has been published, so that it does not go out twice."""
@@ -234,6 +239,7 @@ class MqttSink:
 
 class _Event(msgspec.Struct):
     sequence: int
+    dataset: str
 
 
 class _Sequenced(msgspec.Struct):
