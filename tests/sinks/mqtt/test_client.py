@@ -127,7 +127,11 @@ async def test_a_flood_leaves_others_their_turn() -> None:
     client = holding(published() * 5 * READ_MAX)
     client._read()
     assert client._queue.qsize() == READ_MAX
-    for _ in range(4):
+    client._read()  # for the loop has seen something
+    assert client._queue.qsize() == 2 * READ_MAX
+    await asyncio.sleep(0)
+    assert client._queue.qsize() == 3 * READ_MAX
+    for _ in range(2):
         await asyncio.sleep(0)
     assert client._queue.qsize() == 5 * READ_MAX
 
