@@ -56,6 +56,23 @@ async def test_a_greeting_that_never_ends_is_not_waited_for_for_ever() -> None:
     assert len(writers) == 1
 
 
+async def test_a_broker_that_lets_us_in_and_ends_it_at_once_is_understood() -> None:
+    """Both come in one piece; its reason is told, and there is no connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"\x20\x03\x00\x00\x00" + b"\xe0\x01\x8b")
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        connection = Connection(Address(f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"), "weatherd-s-1", None)
+        with pytest.raises(Unreachable, match="server shutting down"):
+            await connection.open()
+
+
 async def _fail(address: Address) -> None:
     with pytest.raises(Unreachable, match="certificate that is not trusted"):
         await Connection(address, "weatherd-s-1", None).open()

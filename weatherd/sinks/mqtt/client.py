@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -167,6 +167,15 @@ class Client(aiomqtt.Client):
         """Whether there is somebody to say goodbye to."""
         is_let_in = self._connected.done() and not self._connected.cancelled() and self._connected.exception() is None
         return is_let_in and not self._disconnected.done()
+
+    async def __aenter__(self) -> Self:
+        """Connect; a broker may end the connection in one breath with letting us in, and aiomqtt forgets it."""
+        ended = self._disconnected
+        await super().__aenter__()
+        if ended.done():
+            ended.result()
+            raise aiomqtt.MqttError("Disconnected")
+        return self
 
     async def send(self, messages: Sequence[Message], correlation: bytes | None) -> Sequence[Refusal]:
         """
