@@ -45,6 +45,9 @@ CONTROL_SIZE_MAX = 4096
 READ_MAX = 10
 """Packets that are read before others on the loop have their turn: a millisecond here, ten on a small Pi."""
 
+READ_SIZE_MAX = 256 * 1024
+"""Bytes that are read likewise."""
+
 UNSENT_MAX = 1000
 """Packets that wait for a broker to read them, while it wants more answers."""
 
@@ -147,6 +150,7 @@ class Client(aiomqtt.Client):
         self._address = address
         self._expiring = _Packed(_expiring(address))
         self._sendings: dict[int, _Sending] = {}
+        self._room = READ_SIZE_MAX
         self._reading_on: asyncio.Handle | None = None
         self._sock: socket.socket | None = None
         self._paho_create = self._client._create_socket_connection  # noqa: SLF001
@@ -295,7 +299,11 @@ class Client(aiomqtt.Client):
             raise aiomqtt.MqttError(f"it sends {size:,} bytes in one packet")
         if command & PUBLISH_MASK == PUBLISH_2:
             raise aiomqtt.MqttError("it sends with QoS 2 what was asked for with QoS 1")
-        return self._paho_receive(size)
+        if not self._room:
+            raise BlockingIOError
+        received = self._paho_receive(min(size, self._room))
+        self._room -= len(received)
+        return received
 
     def _transmit(self, data: bytes | bytearray) -> int:
         """
@@ -368,6 +376,7 @@ class Client(aiomqtt.Client):
         client = self._client
         if self._reading_on is not None:  # the loop has called us, too
             self._reading_on.cancel()
+        self._room = READ_SIZE_MAX
         try:
             for _ in range(READ_MAX):
                 if client._sock is None:  # noqa: SLF001
