@@ -13,6 +13,7 @@ from weatherd.sinks.mqtt.client import (
     JOINED_SIZE_MAX,
     PACKET_SIZE_MAX,
     READ_MAX,
+    READ_SIZE_MAX,
     UNSENT_MAX,
     Client,
     _Inbox,
@@ -127,9 +128,25 @@ async def test_a_flood_leaves_others_their_turn() -> None:
     client = holding(published() * 5 * READ_MAX)
     client._read()
     assert client._queue.qsize() == READ_MAX
-    for _ in range(4):
+    client._read()  # for the loop has seen something
+    assert client._queue.qsize() == 2 * READ_MAX
+    await asyncio.sleep(0)
+    assert client._queue.qsize() == 3 * READ_MAX
+    for _ in range(2):
         await asyncio.sleep(0)
     assert client._queue.qsize() == 5 * READ_MAX
+
+
+async def test_a_large_message_leaves_others_their_turn() -> None:
+    """It arrives whole, after several of ours."""
+    body = b"\x00\x01a\x00" + b"x" * 4 * READ_SIZE_MAX
+    client = holding(b"\x30" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7 & 0x7F | 0x80, len(body) >> 14]) + body)
+    client._read()
+    assert len(client._client._sock.data) > 3 * READ_SIZE_MAX  # type: ignore[union-attr]
+    for _ in range(4):
+        assert client._queue.empty()
+        await asyncio.sleep(0)
+    assert len(client._queue.get_nowait().payload) == 4 * READ_SIZE_MAX
 
 
 async def test_what_a_publisher_adds_to_a_message_is_not_taken_apart() -> None:

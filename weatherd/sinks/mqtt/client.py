@@ -7,10 +7,12 @@ the inside, and setup.cfg names its version.
 """
 
 import asyncio
+import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -40,8 +42,11 @@ FRAME_SIZE_MAX = 2 * PACKET_SIZE_MAX
 CONTROL_SIZE_MAX = 4096
 """Bytes of a packet that is no message; paho takes a square of time for the properties in it."""
 
-READ_MAX = 20
-"""Packets that are read before others on the loop have their turn."""
+READ_MAX = 10
+"""Packets that are read before others on the loop have their turn: a millisecond here, ten on a small Pi."""
+
+READ_SIZE_MAX = 256 * 1024
+"""Bytes that are read likewise."""
 
 UNSENT_MAX = 1000
 """Packets that wait for a broker to read them, while it wants more answers."""
@@ -145,6 +150,11 @@ class Client(aiomqtt.Client):
         self._address = address
         self._expiring = _Packed(_expiring(address))
         self._sendings: dict[int, _Sending] = {}
+        self._room = READ_SIZE_MAX
+        self._reading_on: asyncio.Handle | None = None
+        self._sock: socket.socket | None = None
+        self._paho_create = self._client._create_socket_connection  # noqa: SLF001
+        self._client._create_socket_connection = self._create  # type: ignore[method-assign]  # noqa: SLF001
         self._client._ssl_wrap_socket = self._begin_tls  # type: ignore[method-assign,assignment]  # noqa: SLF001
         self._paho_receive = self._client._sock_recv  # noqa: SLF001
         self._client._sock_recv = self._receive  # type: ignore[method-assign,assignment]  # noqa: SLF001
@@ -161,6 +171,15 @@ class Client(aiomqtt.Client):
         """Whether there is somebody to say goodbye to."""
         is_let_in = self._connected.done() and not self._connected.cancelled() and self._connected.exception() is None
         return is_let_in and not self._disconnected.done()
+
+    async def __aenter__(self) -> Self:
+        """Connect; a broker may end the connection in one breath with letting us in, and aiomqtt forgets it."""
+        ended = self._disconnected
+        await super().__aenter__()
+        if ended.done():
+            ended.result()
+            raise aiomqtt.MqttError("Disconnected")
+        return self
 
     async def send(self, messages: Sequence[Message], correlation: bytes | None) -> Sequence[Refusal]:
         """
@@ -218,9 +237,17 @@ class Client(aiomqtt.Client):
         properties.CorrelationData = correlation
         return properties
 
+    def interrupt(self) -> None:
+        """Have whoever reads or writes find the connection ended, be it a thread of aiomqtt's that is connecting."""
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # that of TLS would change what the thread uses
+
     def abandon(self) -> None:
         """Close the socket, whatever state it is in: aiomqtt leaves it open, and with its readers it would stay."""
         self._client._reset_sockets()  # noqa: SLF001  -- there is no other way
+        if self._sock is not None:
+            self._sock.close()
         if self._misc_task is not None:
             self._misc_task.cancel()
         for future in (self._connected, self._disconnected):
@@ -251,7 +278,12 @@ class Client(aiomqtt.Client):
         except OSError:
             wrapped.close()
             raise
+        self._sock = wrapped
         return wrapped
+
+    def _create(self) -> socket.socket:
+        self._sock = self._paho_create()
+        return self._sock
 
     def _receive(self, size: int) -> bytes:
         """
@@ -267,7 +299,11 @@ class Client(aiomqtt.Client):
             raise aiomqtt.MqttError(f"it sends {size:,} bytes in one packet")
         if command & PUBLISH_MASK == PUBLISH_2:
             raise aiomqtt.MqttError("it sends with QoS 2 what was asked for with QoS 1")
-        return self._paho_receive(size)
+        if not self._room:
+            raise BlockingIOError
+        received = self._paho_receive(min(size, self._room))
+        self._room -= len(received)
+        return received
 
     def _transmit(self, data: bytes | bytearray) -> int:
         """
@@ -338,6 +374,9 @@ class Client(aiomqtt.Client):
         aiomqtt reads on while TLS holds something back, which it always does while more arrives than we can read.
         """
         client = self._client
+        if self._reading_on is not None:  # the loop has called us, too
+            self._reading_on.cancel()
+        self._room = READ_SIZE_MAX
         try:
             for _ in range(READ_MAX):
                 if client._sock is None:  # noqa: SLF001
@@ -351,19 +390,16 @@ class Client(aiomqtt.Client):
                 if result == MQTT_ERR_AGAIN:
                     break
             if getattr(client._sock, "pending", int)():  # noqa: SLF001  -- the loop does not see it
-                self._loop.call_soon(self._read)
+                self._reading_on = self._loop.call_soon(self._read)
         except Exception as error:  # noqa: BLE001  -- paho lets through what the network and TLS throw at it
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         """End the connection; one that is not made yet, at once: what cannot be read would be read again and again."""
-        if self._connected.done():
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
-        elif isinstance(error, aiomqtt.MqttError):
-            self._connected.set_exception(error)
-        else:
-            self._connected.set_exception(aiomqtt.MqttError(str(error)))
+        if not self._connected.done():
+            self._connected.set_exception(_worded(error))
+        elif not self._disconnected.done():
+            self._disconnected.set_exception(error if isinstance(error, OSError) else _worded(error))
 
     def _on_socket_register_write(self, _: Any, __: Any, sock: Any) -> None:
         """Watch a socket only if it is still open when the loop comes to it: else its number may be another's."""
@@ -397,6 +433,10 @@ class Client(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttCodeError(reason_code, "Hung up"))
             return
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+
+def _worded(error: Exception) -> aiomqtt.MqttError:
+    return error if isinstance(error, aiomqtt.MqttError) else aiomqtt.MqttError(str(error))
 
 
 def _are_published(*packets: Any) -> bool:

@@ -17,6 +17,9 @@ from weatherd.sinks.mqtt.answers import LOOK_AT_SCHEME, REFUSED_FROM, Refusal, r
 from weatherd.sinks.mqtt.client import Client
 from weatherd.sinks.mqtt.messages import Message
 
+STEPS_MAX = 4
+"""Of a connection that is made: TCP, TLS, websocket, MQTT."""
+
 BYE_S = 2.0
 """For a last word, and the broker's end of the connection."""
 
@@ -55,6 +58,8 @@ class Connection:
             Unwelcome: If the broker wants other settings.
         """
         entering = asyncio.ensure_future(self._client.__aenter__())
+        # Each step has its limit, but for the greeting of a websocket: there paho waits anew for each byte.
+        limit = asyncio.get_running_loop().call_later(STEPS_MAX * self._address.timeout_s, self._client.interrupt)
         try:
             await asyncio.shield(entering)
         except asyncio.CancelledError:
@@ -62,10 +67,13 @@ class Connection:
             _abandoned.add(entering)
             entering.add_done_callback(_abandoned.discard)
             entering.add_done_callback(lambda done: None if done.cancelled() else self._client.abandon())
+            self._client.interrupt()
             raise
         except aiomqtt.MqttError as error:
             self._client.abandon()
             raise self._explained(error) from None  # with the password in its frames
+        finally:
+            limit.cancel()
 
     async def subscribe(self, topics: Sequence[str]) -> Sequence[str]:
         """
