@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.installed.parts import BUILD, alone, place_for
+from tests.installed.parts import BUILD, made_once
 from tests.vm.hashing import digest
 
 PYTHON = "/srv/venv/bin/python"
@@ -82,12 +82,7 @@ def root(version: Version) -> Path:
         pytest.fail("mmdebstrap is not installed: apt install mmdebstrap")
     script = _INSIDE.format(release=version.release, components=" ".join(COMPONENTS))
     folder = BUILD / f"home-assistant-{version.release}-{digest(json.dumps(version), script)}"
-    with alone(folder):
-        if not folder.exists():
-            made = place_for(folder)
-            _make(made, version, script)
-            made.rename(folder)
-    return folder
+    return made_once(folder, lambda made: _make(made, version, script))
 
 
 def _make(made: Path, version: Version, script: str) -> None:

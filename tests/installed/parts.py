@@ -1,6 +1,5 @@
 """What the tests of an installed station stand on: a Debian to boot or to build on, and wheels that need no network."""
 
-import contextlib
 import fcntl
 import hashlib
 import os
@@ -8,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,13 +27,12 @@ def debian(packages: Sequence[str] = PACKAGES) -> Path:
     """Return a tar of a small Debian 12, made at most once for one list of packages (45 s)."""
     included = ",".join(packages)
     tar = BUILD / f"debian-{hashlib.sha256(included.encode()).hexdigest()[:12]}.tar"
-    with alone(tar):
-        if not tar.exists():
-            made = place_for(tar)
-            command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", "bookworm", made]
-            subprocess.run(command, check=True)
-            made.rename(tar)
-    return tar
+
+    def make(made: Path) -> None:
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", "bookworm", made]
+        subprocess.run(command, check=True)
+
+    return made_once(tar, make)
 
 
 def wheelhouse() -> Path:
@@ -45,31 +43,31 @@ def wheelhouse() -> Path:
     lock = ROOT / "requirements.lock"
     needed = hashlib.sha256(lock.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()[:12]
     folder = BUILD / f"wheels-{needed}"
-    with alone(folder):
-        if not folder.exists():
-            made = place_for(folder)
-            pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", "--wheel-dir", made]
-            subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", lock], check=True)
-            subprocess.run([*pip, *BUILD_REQUIRES], check=True)
-            made.rename(folder)
-    return folder
+
+    def make(made: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", "--wheel-dir", made]
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", lock], check=True)
+        subprocess.run([*pip, *BUILD_REQUIRES], check=True)
+
+    return made_once(folder, make)
 
 
-@contextlib.contextmanager
-def alone(result: Path) -> Iterator[None]:
-    """Keep others, who run tests beside us, from making the same: they wait, and find it made."""
+def made_once(result: Path, make: Callable[[Path], None]) -> Path:
+    """
+    Return a file or folder of build/, and make it unless it is there.
+
+    Others who run tests beside us wait, and find it made; what is half made has another name.
+    """
     BUILD.mkdir(exist_ok=True)
     with (BUILD / f".{result.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def place_for(result: Path) -> Path:
-    """Return a name beside it, free for something half made."""
-    made = result.with_name(f".{os.getpid()}-{result.name}")
-    shutil.rmtree(made, ignore_errors=True)
-    made.unlink(missing_ok=True)
-    return made
+        if not result.exists():
+            made = result.with_name(f".{os.getpid()}-{result.name}")
+            shutil.rmtree(made, ignore_errors=True)
+            made.unlink(missing_ok=True)
+            make(made)
+            made.rename(result)
+    return result
 
 
 if __name__ == "__main__":

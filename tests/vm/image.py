@@ -18,7 +18,7 @@ import pytest
 
 from tests.installed import parts
 from tests.installed.booted import copy_sources
-from tests.installed.parts import BUILD, ROOT, alone, place_for
+from tests.installed.parts import BUILD, ROOT, made_once
 from tests.vm.hashing import digest, files
 from tests.vm.kernel import kernel
 
@@ -106,14 +106,13 @@ def image() -> Path:
         *(str(_FILES), str(_MASKED), SIZE, *sources),
     )
     disk = BUILD / f"vm-image-{made_of}.ext4"
-    with alone(disk):
-        if not disk.exists():
-            for old in BUILD.glob("vm-image-*.ext4"):
-                old.unlink()
-            made = place_for(disk)
-            _make(made, base, booted / "modules")
-            made.rename(disk)
-    return disk
+
+    def make(made: Path) -> None:
+        for old in BUILD.glob("vm-image-*.ext4"):
+            old.unlink()
+        _make(made, base, booted / "modules")
+
+    return made_once(disk, make)
 
 
 def _make(made: Path, base: Path, modules: Path) -> None:

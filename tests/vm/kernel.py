@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.installed.parts import BUILD, ROOT, alone, place_for
+from tests.installed.parts import BUILD, ROOT, made_once
 from tests.vm.hashing import digest
 
 SOURCES = ROOT / "tests/vm/kernel"
@@ -66,12 +66,7 @@ def kernel() -> Path:
         pytest.skip(f"the machine needs: apt-get install {' '.join(missing)}")
     release, version = _candidate()
     folder = BUILD / f"vm-kernel-{digest(version, str(MODULES), _INIT, *sorted(SOURCES.iterdir()))}"
-    with alone(folder):
-        if not folder.exists():
-            made = place_for(folder)
-            _make(made, release, version)
-            made.rename(folder)
-    return folder
+    return made_once(folder, lambda made: _make(made, release, version))
 
 
 def _candidate() -> tuple[str, str]:
